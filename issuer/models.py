@@ -1,0 +1,170 @@
+"""The issuer's tables. No row here holds an identity in clear; a person is a `subject`, 16 bytes.
+
+The set-oriented core writes them with positional tuples (`issuer.store`), so the order of the
+columns matters there. Times are UNIX seconds. What each column is covered by, so that a flipped
+byte is noticed, stands in docs/spec/issuing.md.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+__all__ = [
+    "code_batch", "decision", "evidence", "job", "metadata", "outbox", "risk_table", "rule_set",
+    "status_change", "status_list", "subject",
+]  # fmt: skip
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: One person inside the issuer: the wrapped key under which everything about them is sealed.
+#: Erasing a person destroys `wrapped_key`.
+subject: Final = Table(
+    "subject",
+    metadata,
+    Column("subject", LargeBinary(16), primary_key=True),
+    Column("wrapped_key", LargeBinary(72), nullable=False),  # issuer.sealing.wrap
+    Column("created_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Evidence about a person. Clustered by subject, because assessing reads all of one person's.
+evidence: Final = Table(
+    "evidence",
+    metadata,
+    Column("subject", LargeBinary(16), primary_key=True),
+    Column("evidence_id", LargeBinary(16), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("until", BigInteger),
+    Column("place", String(64), nullable=False),
+    Column("value", String(64), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("origin_region", String(6), nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    # Who is concerned when the risk of a place changes is read from this index alone.
+    Index(None, "place", "subject"),
+    sqlite_with_rowid=False,
+)
+
+#: The present decision about a person; those before it are in the log.
+decision: Final = Table(
+    "decision",
+    metadata,
+    Column("subject", LargeBinary(16), primary_key=True),
+    Column("colour", SmallInteger),  # NULL: pending
+    Column("rule_set", String(64), nullable=False),
+    Column("rule_version", Integer, nullable=False),
+    Column("risk_version", Integer, nullable=False),
+    Column("evidence_commitment", LargeBinary(32), nullable=False),
+    Column("reasons", LargeBinary, nullable=False),  # CBOR
+    Column("decided_at", BigInteger, nullable=False),
+    Column("changes_at", BigInteger),
+    Column("cause", String(16), nullable=False),
+    Column("event_id", LargeBinary(16), nullable=False),
+    Index(None, "changes_at"),
+    sqlite_with_rowid=False,
+)
+
+#: The codes of one request, sealed under the person's key with the other columns as associated
+#: data (except `taken_back`, the event that took them back).
+code_batch: Final = Table(
+    "code_batch",
+    metadata,
+    Column("subject", LargeBinary(16), primary_key=True),
+    Column("key_hash", LargeBinary(16), primary_key=True),  # of the idempotency key
+    Column("request_hash", LargeBinary(16), nullable=False),
+    Column("event_id", LargeBinary(16), nullable=False),
+    Column("colour", SmallInteger, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("exp", BigInteger, nullable=False),  # of the code that lives longest
+    Column("sealed", LargeBinary, nullable=False),
+    Column("taken_back", LargeBinary(16)),
+    UniqueConstraint("event_id"),
+    sqlite_with_rowid=False,
+)
+
+#: One status list: codes whose exp lies on one day, and how many of its positions are used.
+status_list: Final = Table(
+    "status_list",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("day", Integer, nullable=False),  # exp // 86400
+    Column("size", Integer, nullable=False),
+    Column("cursor", Integer, nullable=False),
+    Column("mac", LargeBinary(16), nullable=False),
+    Index(None, "day"),
+)
+
+#: Positions whose status is not VALID. A row never goes away and never turns back.
+status_change: Final = Table(
+    "status_change",
+    metadata,
+    Column("list_number", Integer, primary_key=True, autoincrement=False),
+    Column("status_index", Integer, primary_key=True, autoincrement=False),
+    Column("status", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Rule sets as signed, every version that ever decided anything.
+rule_set: Final = Table(
+    "rule_set",
+    metadata,
+    Column("rule_set", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("signed", LargeBinary, nullable=False),
+    Column("adopted_at", BigInteger, nullable=False),
+    Column("event_id", LargeBinary(16), nullable=False),
+)
+
+#: Risk tables as signed, every version that ever decided anything.
+risk_table: Final = Table(
+    "risk_table",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("signed", LargeBinary, nullable=False),
+    Column("adopted_at", BigInteger, nullable=False),
+    Column("event_id", LargeBinary(16), nullable=False),
+)
+
+#: A re-assessment under way: where it is, so that it goes on after a crash.
+job: Final = Table(
+    "job",
+    metadata,
+    Column("event_id", LargeBinary(16), primary_key=True),
+    Column("cause", String(16), nullable=False),
+    Column("places", LargeBinary),  # CBOR list of text; NULL: everyone
+    Column("watermark", LargeBinary(16), nullable=False),  # last subject done
+    Column("changed", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("mac", LargeBinary(16), nullable=False),
+)
+
+#: Log events of transactions that the log may not hold yet, written in the same transaction.
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("tree_size", BigInteger, nullable=False),  # of the log when this was written
+    Column("events", LargeBinary, nullable=False),  # CBOR
+    Column("mac", LargeBinary(16), nullable=False),
+)
