@@ -1,0 +1,107 @@
+"""One way to open a database: SQLite as the embedded default, PostgreSQL beside it. Shell.
+
+Bound values never reach an exception's text (`hide_parameters`). A SQLite file is made with mode
+0600 before SQLite first opens it; its -wal and -shm files inherit that. Transactions that write
+take the write lock at once, so none of them fails half-way because another one came first.
+"""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
+
+__all__ = ["create_tables", "is_sqlite", "open_engine", "reading", "writing"]
+
+#: Milliseconds that a writer waits for another process to finish.
+_BUSY_TIMEOUT_MS: Final = 10_000
+_WRITES: Final = "celadon_writes"
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for `sqlite:///PATH` or `postgresql://...`. Creates no tables.
+
+    Raises:
+        ValueError: The URL is of another kind, or asks for a SQLite database in memory, which
+            could keep nothing durable.
+    """
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _open_sqlite(parsed)
+        case "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+        case other:
+            raise ValueError(f"{other} is not a database that Celadon uses")
+
+
+def create_tables(engine: Engine, metadata: MetaData) -> None:
+    """Make the tables that are missing. A served database is migrated by Alembic instead."""
+    with writing(engine) as connection:
+        metadata.create_all(connection)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that may write; committed, durable, when the block ends without an error."""
+    with engine.connect() as connection:
+        connection.execution_options(**{_WRITES: True})
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the database, whoever writes meanwhile."""
+    with engine.connect() as connection:
+        if not is_sqlite(engine):
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
+
+
+def is_sqlite(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite"
+
+
+def _open_sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ValueError("a SQLite database needs a file")
+    _make_private(Path(url.database))
+    engine = create_engine(url, hide_parameters=True)
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _make_private(path: Path) -> None:
+    """Create the file for its owner alone, or take the others' rights away."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        path.chmod(0o600)
+
+
+def _on_connect(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see _on_begin
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {_BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",  # NORMAL may lose the last commits when power fails
+        "secure_delete = ON",
+        "foreign_keys = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,155 @@
+"""What the log records. Pure. Spec page: docs/spec/log.md.
+
+    body       = {1: event_id 16 B, 2: kind, 3: at, 4: subject 16 B or null, 5: details}
+    commitment = SHA-256(salt 16 B || body)
+
+The commitment is the log's entry, so an entry says nothing without its salt and body, and whoever
+erases both leaves a log that still verifies. Events outlive the people they concern: they hold
+ids, counts, kinds and reasons, never a name, number or address.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+import cbor2
+
+from audit.errors import EventError
+from keys import cbor
+from keys.errors import CborError
+
+__all__ = [
+    "EVENT_ID_BYTES", "MAX_BODY_BYTES", "SALT_BYTES", "SUBJECT_BYTES", "Event", "Kind",
+    "commitment", "decode_event", "encode_event",
+]  # fmt: skip
+
+EVENT_ID_BYTES: Final = 16
+SUBJECT_BYTES: Final = 16
+SALT_BYTES: Final = 16
+MAX_BODY_BYTES: Final = 65_536
+_MAX_TIME: Final = 2**40
+
+
+class Kind(StrEnum):
+    """The closed vocabulary. A new kind is a change of the log's format."""
+
+    PERSON_REGISTERED = "person-registered"
+    PERSON_ERASED = "person-erased"
+    BOUND = "bound"
+    UNBOUND = "unbound"
+    EVIDENCE_RECORDED = "evidence-recorded"
+    EVIDENCE_RETRACTED = "evidence-retracted"
+    DECIDED = "decided"
+    CODES_ISSUED = "codes-issued"
+    CODES_TAKEN_BACK = "codes-taken-back"
+    ACCESS_GRANTED = "access-granted"
+    ACCESS_DENIED = "access-denied"
+    GRANT_CHANGED = "grant-changed"
+    LOG_READ = "log-read"
+    RULES_CHANGED = "rules-changed"
+    RISK_CHANGED = "risk-changed"
+    KEY_CHANGED = "key-changed"
+    LIST_PUBLISHED = "list-published"
+    ENTRIES_ERASED = "entries-erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    Attributes:
+        event_id: 16 random bytes, chosen by the caller; appending it twice has one effect.
+        at: When it happened, UNIX seconds.
+        subject: 16 bytes that stand for the person concerned, or None.
+        details: CBOR values under short text keys. Nothing that identifies a person.
+    """
+
+    event_id: bytes
+    kind: Kind
+    at: int
+    subject: bytes | None
+    details: Mapping[str, cbor.Value]
+
+
+def encode_event(event: Event) -> bytes:
+    """The event's body.
+
+    Raises:
+        ValueError: A field has the wrong size, or the body is too long.
+        TypeError: The details hold something that our CBOR does not know.
+    """
+    subject, details = event.subject, event.details
+    if len(event.event_id) != EVENT_ID_BYTES:
+        raise ValueError(f"an event id has 16 bytes, not {len(event.event_id)}")
+    if subject is not None and len(subject) != SUBJECT_BYTES:
+        raise ValueError(f"a subject has 16 bytes, not {len(subject)}")
+    if not 0 <= event.at < _MAX_TIME:
+        raise ValueError("the time is out of range")
+    # cbor2 by itself is nine times as fast as our encoder and writes the same bytes where the
+    # values are plain and the keys come in order; both are checked here.
+    order = _key_order(tuple(details))
+    body = {1: event.event_id, 2: event.kind.value, 3: event.at, 4: subject}
+    if order is not None and all(map(_is_plain, details.values())):
+        encoded = cbor2.dumps({**body, 5: {key: details[key] for key in order}})
+    else:
+        encoded = cbor.encode({**body, 5: dict(details)})
+    if len(encoded) > MAX_BODY_BYTES:
+        raise ValueError(f"an event of {len(encoded)} bytes, at most {MAX_BODY_BYTES} are allowed")
+    return encoded
+
+
+def decode_event(data: bytes) -> Event:
+    """The event of a body.
+
+    Raises:
+        EventError: Not the one encoding of an event with a kind of our vocabulary.
+    """
+    try:
+        value = cbor.decode(data, max_bytes=MAX_BODY_BYTES)
+    except CborError as error:
+        raise EventError(f"body: {error}") from error
+    match value:
+        case {1: bytes(event_id), 2: str(kind), 3: int(at), 4: subject, 5: dict(details), **rest}:
+            pass
+        case _:
+            raise EventError("not the five parts of an event")
+    if rest:
+        raise EventError("more than the five parts of an event")
+    if len(event_id) != EVENT_ID_BYTES or isinstance(at, bool) or not 0 <= at < _MAX_TIME:
+        raise EventError("an id or time is out of range")
+    if subject is not None and not (isinstance(subject, bytes) and len(subject) == SUBJECT_BYTES):
+        raise EventError("the subject is not 16 bytes or null")
+    if kind not in _KINDS:
+        raise EventError("a kind that is not in the vocabulary")
+    names = {key: item for key, item in details.items() if isinstance(key, str)}
+    if len(names) != len(details):
+        raise EventError("a detail's key is not text")
+    return Event(event_id, Kind(kind), at, subject, names)
+
+
+def commitment(salt: bytes, body: bytes) -> bytes:
+    """32 bytes: the log's entry for *body*."""
+    return hashlib.sha256(salt + body).digest()
+
+
+_KINDS: Final = frozenset(Kind)
+
+
+@lru_cache(maxsize=256)
+def _key_order(keys: tuple[object, ...]) -> tuple[str, ...] | None:
+    """*keys* in the order of RFC 8949 §4.2.1, or None where one of them is not text."""
+    names = tuple(key for key in keys if isinstance(key, str))
+    return tuple(sorted(names, key=cbor2.dumps)) if len(names) == len(keys) else None
+
+
+def _is_plain(value: object) -> bool:
+    kind = type(value)
+    if kind is int:
+        return -cbor.MAX_INT <= value <= cbor.MAX_INT  # type: ignore[operator] # an int, see above
+    return kind in _PLAIN
+
+
+_PLAIN: Final = frozenset({str, bytes, bool, type(None)})

@@ -1,0 +1,72 @@
+"""The audit package's tables. Shell. ADR 0005 says why they look like this."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+__all__ = ["log_checkpoints", "log_entries", "log_head", "log_tiles", "metadata"]
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    }
+)
+
+# Only INTEGER makes a SQLite primary key the row's own number.
+_Big = BigInteger().with_variant(Integer, "sqlite")
+_Small = SmallInteger().with_variant(Integer, "sqlite")
+
+log_entries = Table(
+    "log_entries",
+    metadata,
+    Column("leaf_index", _Big, primary_key=True, autoincrement=False),
+    Column("event_id", LargeBinary, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("at", _Big, nullable=False),
+    Column("subject", LargeBinary, index=True),
+    Column("salt", LargeBinary),
+    Column("body", LargeBinary),
+    Column("commitment", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+# Hashes of complete subtrees, 256 a tile, as in c2sp.org/tlog-tiles; the last of a level grows.
+log_tiles = Table(
+    "log_tiles",
+    metadata,
+    Column("level", _Small, primary_key=True, autoincrement=False),
+    Column("tile_index", _Big, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+# One row: what is compared and set for each batch.
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
+    Column("tree_size", _Big, nullable=False),
+    Column("checkpoint", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+# At most one checkpoint for each 256 entries: they narrow down where a rewritten log went wrong.
+log_checkpoints = Table(
+    "log_checkpoints",
+    metadata,
+    Column("tree_size", _Big, primary_key=True, autoincrement=False),
+    Column("checkpoint", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
