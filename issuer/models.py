@@ -21,8 +21,9 @@ from sqlalchemy import (
 )
 
 __all__ = [
-    "code_batch", "decision", "evidence", "job", "metadata", "outbox", "risk_table", "rule_set",
-    "status_change", "status_list", "subject",
+    "binding", "code_batch", "decision", "evidence", "identity", "identity_index", "job",
+    "metadata", "one_time_code", "outbox", "risk_table", "rule_set", "status_change",
+    "status_list", "subject",
 ]  # fmt: skip
 
 metadata: Final = MetaData(
@@ -167,4 +168,58 @@ outbox: Final = Table(
     Column("tree_size", BigInteger, nullable=False),  # of the log when this was written
     Column("events", LargeBinary, nullable=False),  # CBOR
     Column("mac", LargeBinary(16), nullable=False),
+)
+
+
+# People and sessions: issuer/people.py, issuer/binding.py.
+
+#: Who a subject is: name, phone, identity number, sealed under the person's key.
+identity: Final = Table(
+    "identity",
+    metadata,
+    Column("subject", LargeBinary(16), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: The keyed slow index: how a person is found by name and phone, or by identity number.
+identity_index: Final = Table(
+    "identity_index",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("subject", LargeBinary(16), nullable=False),
+    Index(None, "subject"),
+    sqlite_with_rowid=False,
+)
+
+#: One-time codes on their way. *subject* is NULL where nobody is registered under the name and
+#: phone that were given: everything else happens all the same.
+one_time_code: Final = Table(
+    "one_time_code",
+    metadata,
+    Column("request_hash", LargeBinary(32), primary_key=True),
+    Column("asked_for", LargeBinary(32), nullable=False),  # identity_index.digest
+    Column("subject", LargeBinary(16)),
+    Column("code_hash", LargeBinary(32), nullable=False),
+    Column("tries", SmallInteger, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index(None, "asked_for", "made_at"),
+    Index(None, "expires_at"),
+    sqlite_with_rowid=False,
+)
+
+#: Bindings: who holds a token is this person until it expires or is revoked.
+binding: Final = Table(
+    "binding",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("binding_id", LargeBinary(8), nullable=False),
+    Column("subject", LargeBinary(16), nullable=False),
+    Column("bound_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    UniqueConstraint("subject", "binding_id"),
+    Index(None, "expires_at"),
+    sqlite_with_rowid=False,
 )

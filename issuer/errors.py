@@ -1,0 +1,52 @@
+"""What can be wrong in the issuer. Messages carry reasons and sizes, never what a person sent."""
+
+from issuer.problems import Problem
+
+
+class IssuerError(Exception):
+    """Base of every error of this package."""
+
+
+class InputError(IssuerError):
+    """A value that somebody sent breaks a rule; *problem* says which, *field* where."""
+
+    def __init__(self, problem: Problem, field: str = "") -> None:
+        super().__init__(f"{field}: {problem}" if field else str(problem))
+        self.problem = problem
+        self.field = field
+
+
+class NotBoundError(IssuerError):
+    """No session, or one that ended: the person binds again."""
+
+
+class NoPersonError(IssuerError):
+    """No such person. Only ever told to somebody who may know, never over the public web."""
+
+
+class SealError(IssuerError):
+    """A sealed value does not open: changed, moved, or its key was destroyed."""
+
+
+class IntegrityError(IssuerError):
+    """A row of the issuer's database is not as the issuer wrote it."""
+
+
+class SelfCheckError(IssuerError):
+    """A code just made is not one that a verifier would accept. Nothing is released."""
+
+
+class ListsExhaustedError(IssuerError):
+    """Every status list number that the trust list gives this issuer is used."""
+
+
+class IdempotencyConflictError(IssuerError):
+    """An idempotency key came back with another request."""
+
+
+class BusyError(IssuerError):
+    """The queue is full or the service is stopping. Nothing was done; ask again later."""
+
+
+class LogBehindError(IssuerError):
+    """The log holds less than it once did: restored from an old copy, or another log."""
