@@ -112,32 +112,32 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         "身份证号码须为 18 位。", "An identity number has 18 characters."
     ),
     Problem.IDENTITY_NUMBER_WRONG: Text(
-        "身份证号码有误,请逐位核对。", "The identity number is wrong: check each digit."
+        "身份证号码有误，请逐位核对。", "The identity number is wrong: check each digit."
     ),
     Problem.BIRTH_IN_FUTURE: Text("出生日期晚于今天。", "The birth date lies in the future."),
     Problem.TIME_FORM: Text(
-        "日期须写作 2020-12-13,时间须写作 2020-12-13T08:00:00+08:00。",
+        "日期须写作 2020-12-13，时间须写作 2020-12-13T08:00:00+08:00。",
         "Write a date as 2020-12-13 and a time as 2020-12-13T08:00:00+08:00.",
     ),
     Problem.TIME_OUT_OF_RANGE: Text("时间不在可接受的范围内。", "The time is out of range."),
     Problem.UNKNOWN_PLACE: Text("没有这个地区代码。", "There is no such place."),
     Problem.UNKNOWN_VALUE: Text(
-        "此项不能自行申报,或取值不在列表中。",
+        "此项不能自行申报，或取值不在列表中。",
         "This cannot be declared by oneself, or the value is not on the list.",
     ),
     Problem.BAD_HOLDER_KEY: Text(
         "手机公钥无效或重复。", "A holder key is not a valid public key, or stands twice."
     ),
     Problem.NOT_BOUND: Text(
-        "尚未绑定或绑定已过期,请重新绑定。", "Not bound, or the binding ended: bind again."
+        "尚未绑定或绑定已过期，请重新绑定。", "Not bound, or the binding ended: bind again."
     ),
     Problem.CODE_REFUSED: Text(
-        "验证失败:验证码有误、已使用或已过期,或姓名与手机号未登记。请核对后重新获取验证码。",
+        "验证失败：验证码有误、已使用或已过期，或姓名与手机号未登记。请核对后重新获取验证码。",
         "Not confirmed: the code is wrong, used or expired, or nobody is registered with this name"
         " and number. Check both and ask for a new code.",
     ),
     Problem.IDEMPOTENCY_KEY: Text(
-        "须带有 Idempotency-Key,由 16 至 64 个字母、数字、连字符或下划线组成。",
+        "须带有 Idempotency-Key，由 16 至 64 个字母、数字、连字符或下划线组成。",
         "Send an Idempotency-Key of 16 to 64 letters, digits, hyphens or underscores.",
     ),
     Problem.IDEMPOTENCY_CONFLICT: Text(
@@ -145,12 +145,12 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         "This Idempotency-Key was used for another request.",
     ),
     Problem.COLOUR_PENDING: Text(
-        "数据尚未齐全,暂时不能发码,请稍后再试或联系工作人员。",
+        "数据尚未齐全，暂时不能发码，请稍后再试或联系工作人员。",
         "Data is still missing, so no code can be made yet: try again later or ask the staff.",
     ),
     Problem.TOO_MANY: Text("一次请求的数量过多。", "Too many at once."),
     Problem.UNAVAILABLE: Text(
-        "服务暂时不可用,请稍后再试。", "The service is not available: try again in a moment."
+        "服务暂时不可用，请稍后再试。", "The service is not available: try again in a moment."
     ),
-    Problem.INTERNAL: Text("服务出错,请稍后再试。", "Something failed here: try again later."),
+    Problem.INTERNAL: Text("服务出错，请稍后再试。", "Something failed here: try again later."),
 }

@@ -1,0 +1,229 @@
+"""People: who a subject is, sealed under a key of their own, and found only by exact match.
+
+An index entry is Argon2id over a keyed hash of name and phone, or of the identity number. Without
+the pepper a stolen database answers no guess; with it, each guess costs one Argon2id. There is no
+search and no export. `identity_of` decrypts: it is called as the loader of `audit.gate` and
+nowhere else. Source: docs/privacy.md.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from nacl import bindings
+from nacl.pwhash import argon2id
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from audit.database import reading, writing
+from issuer import models
+from issuer.errors import NoPersonError
+from issuer.identity import Identity
+from issuer.sealing import KEY_BYTES, NONCE_BYTES, associated, seal, unseal, unwrap, wrap
+from keys import cbor
+
+__all__ = ["SUBJECT_BYTES", "IndexCost", "People", "PeopleKeys", "Registered"]
+
+SUBJECT_BYTES: Final = 16
+_DIGEST_BYTES: Final = 32
+_WRAPPED_BYTES: Final = 72
+#: Sealed identities are padded to a multiple of this, so that their length tells no name's length.
+_PADDING: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCost:
+    """Argon2id parameters: passes, and bytes of memory. The default is 64 MiB, two passes."""
+
+    ops: int = 2
+    mem: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PeopleKeys:
+    """Two secrets of the keystore, 32 bytes each."""
+
+    kek: bytes
+    pepper: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """*is_new* is for the caller's own use; whoever asked is told the same in both cases."""
+
+    subject: bytes
+    is_new: bool
+
+
+class People:
+    """Store functions over the issuer's database. Each blocks: call them in a thread.
+
+    Args:
+        engine: The issuer's database.
+        keys: From the keystore.
+        cost: Of one index entry.
+        randomness: Returns that many random bytes.
+    """
+
+    __slots__ = ("_cost", "_engine", "_keys", "_randomness", "_salt")
+
+    def __init__(
+        self,
+        engine: Engine,
+        keys: PeopleKeys,
+        *,
+        cost: IndexCost,
+        randomness: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._cost = cost
+        self._randomness = randomness
+        # Equal input must give equal entries, so the salt cannot be random; the pepper makes it
+        # ours alone.
+        self._salt = _keyed(keys.pepper, "celadon index salt", b"")[: argon2id.SALTBYTES]
+
+    def digest_of_name_and_phone(self, name: str, phone: str) -> bytes:
+        """32 bytes; the only slow step of a look-up, and the same for known and unknown."""
+        return self._slow("name+phone", name.casefold(), phone)
+
+    def digest_of_identity_number(self, identity_number: str) -> bytes:
+        return self._slow("identity number", identity_number)
+
+    def digests(self, identity: Identity) -> tuple[bytes, ...]:
+        """Every entry under which this identity is found, the first one deciding who it is."""
+        entries = []
+        if identity.phone is not None:
+            entries.append(self.digest_of_name_and_phone(identity.name, identity.phone))
+        if identity.identity_number is not None:
+            entries.append(self.digest_of_identity_number(identity.identity_number))
+        if not entries:
+            raise ValueError("an identity needs a phone or an identity number")
+        return tuple(entries)
+
+    def find(self, digest: bytes) -> bytes | None:
+        """The subject with this index entry."""
+        with reading(self._engine) as connection:
+            return find(connection, digest)
+
+    def register(
+        self, connection: Connection, identity: Identity, digests: tuple[bytes, ...], *, now: int
+    ) -> Registered:
+        """Make a person, or find the one who is already there, in the caller's transaction.
+
+        Who is found is left as they are: whoever registers again has proved nothing yet. An
+        identity number that another person holds is kept sealed, but does not lead here.
+        """
+        key, subject = self._randomness(KEY_BYTES), self._randomness(SUBJECT_BYTES)
+        wrapped = wrap(
+            key,
+            kek=self._keys.kek,
+            subject=subject,
+            created_at=now,
+            nonce=self._randomness(NONCE_BYTES),
+        )
+        sealed = seal(
+            _encode(identity),
+            key=key,
+            context=_context(subject),
+            nonce=self._randomness(NONCE_BYTES),
+        )
+        there = find(connection, digests[0])
+        if there is not None:
+            return Registered(there, is_new=False)
+        connection.execute(
+            insert(models.subject),
+            {"subject": subject, "wrapped_key": wrapped, "created_at": now},
+        )
+        connection.execute(insert(models.identity), {"subject": subject, "sealed": sealed})
+        entries = [
+            {"digest": digest, "subject": subject}
+            for position, digest in enumerate(digests)
+            if position == 0 or find(connection, digest) is None
+        ]
+        connection.execute(insert(models.identity_index), entries)
+        return Registered(subject, is_new=True)
+
+    def identity_of(self, subject: bytes) -> Identity:
+        """Decrypt who a subject is. Only ever a loader of `audit.gate`.
+
+        Raises:
+            NoPersonError: No such person, or erased.
+            SealError: The row was changed.
+        """
+        with reading(self._engine) as connection:
+            row = connection.execute(
+                select(
+                    models.subject.c.wrapped_key,
+                    models.subject.c.created_at,
+                    models.identity.c.sealed,
+                )
+                .join(models.identity, models.identity.c.subject == models.subject.c.subject)
+                .where(models.subject.c.subject == subject)
+            ).one_or_none()
+        if row is None:
+            raise NoPersonError("no such person")
+        key = unwrap(
+            row.wrapped_key, kek=self._keys.kek, subject=subject, created_at=row.created_at
+        )
+        return _decode(unseal(row.sealed, key=key, context=_context(subject)))
+
+    def erase(self, subject: bytes) -> None:
+        """Destroy the person's key and whatever leads to them. Cannot be undone.
+
+        The row of the subject stays, with zeros for its key: evidence that hangs on it has no
+        identity any more, and what was sealed under the key stays sealed for ever.
+        """
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(models.subject)
+                .where(models.subject.c.subject == subject)
+                .values(wrapped_key=bytes(_WRAPPED_BYTES))
+            )
+            for table in (
+                models.identity,
+                models.identity_index,
+                models.one_time_code,
+                models.binding,
+            ):
+                connection.execute(delete(table).where(table.c.subject == subject))
+
+    def _slow(self, kind: str, *parts: str) -> bytes:
+        keyed = _keyed(self._keys.pepper, kind, "\0".join(parts).encode())
+        entry: bytes = argon2id.kdf(
+            _DIGEST_BYTES, keyed, self._salt, opslimit=self._cost.ops, memlimit=self._cost.mem
+        )
+        return entry
+
+
+def find(connection: Connection, digest: bytes) -> bytes | None:
+    """The subject with this index entry, within a transaction."""
+    subject: bytes | None = connection.execute(
+        select(models.identity_index.c.subject).where(models.identity_index.c.digest == digest)
+    ).scalar()
+    return subject
+
+
+def _keyed(pepper: bytes, label: str, data: bytes) -> bytes:
+    message = associated(label, [data])
+    return hashlib.blake2b(message, key=pepper, digest_size=_DIGEST_BYTES).digest()
+
+
+def _context(subject: bytes) -> bytes:
+    return associated("identity", [subject])
+
+
+def _encode(identity: Identity) -> bytes:
+    plain = cbor.encode([identity.name, identity.phone, identity.identity_number])
+    padded: bytes = bindings.sodium_pad(plain, _PADDING)
+    return padded
+
+
+def _decode(padded: bytes) -> Identity:
+    plain = bindings.sodium_unpad(padded, _PADDING)
+    match cbor.decode(plain, max_bytes=len(plain)):
+        case [str(name), str() | None as phone, str() | None as identity_number]:
+            return Identity(name, phone, identity_number)
+        case _:
+            raise AssertionError("a sealed identity of another shape opened")
