@@ -1,0 +1,287 @@
+"""What the service runs with: read from CELADON_* once, or refused with every problem at once.
+
+Unknown names, malformed values and unsafe ones (a readable secret, a well-known passphrase, one
+database for two packages, a private file below the public folder, an open port without a proxy)
+stop the start. Messages name settings and rules, never values: a value may be a secret put under
+the wrong name. docs/ops/settings.md is this table; a test compares them.
+"""
+
+import difflib
+import ipaddress
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from issuer.errors import IssuerError
+
+__all__ = ["SETTINGS", "Setting", "Settings", "SettingsError", "from_env", "read_passphrase"]
+
+PREFIX: Final = "CELADON_"
+MIN_PASSPHRASE_BYTES: Final = 16
+MAX_PASSPHRASE_BYTES: Final = 1024
+_WELL_KNOWN: Final = re.compile(
+    rb"(celadon|pass(word|phrase)|secret|change|me|default|example|test|admin|qwerty|[\d\s_.!-])+",
+    re.IGNORECASE,
+)
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_REACHABLE: Final = "can be reached by other users: take away the rights of group and others"
+
+
+class SettingsError(IssuerError):
+    """The settings are refused; *problems* has one line for each reason."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One variable: its name without the prefix, how it is read, and what it means."""
+
+    name: str
+    read: Callable[[str], Any]  # raises ValueError with the form that it wants
+    meaning: str
+    default: str | None = None  # None: must be set
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name
+
+    @property
+    def attribute(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that one issuer process needs to know. Holds paths to secrets, never secrets."""
+
+    environment: str
+    region: str
+    log_origin: str
+    issuer_database: str = field(repr=False)
+    audit_database: str = field(repr=False)
+    keystore: Path
+    passphrase_file: Path
+    public: Path
+    outbox: Path
+    listen_host: str
+    listen_port: int
+    behind_proxy: bool
+    session_s: int
+
+
+def _matching(pattern: str, form: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def read(text: str) -> str:
+        if compiled.fullmatch(text) is None:
+            raise ValueError(form)
+        return text
+
+    return read
+
+
+def _one_of(**values: object) -> Callable[[str], Any]:
+    def read(text: str) -> object:
+        if text not in values:
+            raise ValueError(" or ".join(values))
+        return values[text]
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        # int() alone would also take spaces, underscores and digits of other scripts.
+        if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) is None or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _path(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute() or ".." in path.parts or "\0" in text:
+        raise ValueError("an absolute path without '..'")
+    return path
+
+
+def _database(text: str) -> str:
+    form = "sqlite:////absolute/path or postgresql+psycopg://user@host/name, without a password"
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ValueError(form) from None  # the message would repeat the URL
+    if url.password is not None or "password" in url.query:
+        raise ValueError(form + ": passwords belong into a password file")
+    sqlite = url.drivername == "sqlite" and Path(url.database or "").is_absolute() and not url.query
+    postgres = url.drivername == "postgresql+psycopg" and bool(url.username and url.database)
+    if not (sqlite or postgres):
+        raise ValueError(form)
+    return text
+
+
+#: Every setting there is.
+SETTINGS: Final = (
+    Setting(
+        "ENVIRONMENT", _one_of(production="production", test="test"),
+        "`production` or `test`; keys and lists of one are refused in the other",
+    ),
+    Setting("REGION", _matching(r"[1-8][0-9]{5}", "six digits"), "GB/T 2260 code of the region"),
+    Setting(
+        "LOG_ORIGIN",
+        _matching(r"[a-z0-9.-]{1,200}(/[a-z0-9.-]{1,50})*", "a name like celadon.example/610000"),
+        "name of the log, the first line of its checkpoints; never changes",
+    ),
+    Setting("ISSUER_DATABASE", _database, "database of people, evidence and decisions"),
+    Setting("AUDIT_DATABASE", _database, "database of the log and the grants; another one"),
+    Setting("KEYSTORE", _path, "folder of encrypted keys, mode 0700"),
+    Setting("PASSPHRASE_FILE", _path, "file with the keystore's passphrase, mode 0600"),
+    Setting("PUBLIC", _path, "folder that a web server publishes"),
+    Setting("OUTBOX", _path, "folder for one-time codes where no gateway is set up, mode 0700"),
+    Setting(
+        "LISTEN_HOST", lambda text: str(_address(text)),
+        "address to listen on; other than loopback needs `BEHIND_PROXY=yes`", "127.0.0.1",
+    ),
+    Setting("LISTEN_PORT", _whole(1, 65_535), "port to listen on", "8080"),
+    Setting(
+        "BEHIND_PROXY", _one_of(no=False, yes=True),
+        "`yes`: a proxy in front ends TLS and is the only one that can reach the port", "no",
+    ),
+    Setting(
+        "SESSION_S", _whole(300, 7_776_000),
+        "seconds until a person's binding ends and he binds again", "2592000",
+    ),
+)  # fmt: skip
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError("an IP address") from None
+
+
+def from_env(environ: Mapping[str, str]) -> Settings:
+    """Read and check all settings.
+
+    Looks at the modes of files that exist; does not create or open databases and keystores.
+
+    Raises:
+        SettingsError: With one line for each problem, all of them at once.
+    """
+    problems = _unknown(environ)
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        text = environ.get(setting.variable, setting.default)
+        if text is None:
+            problems.append(f"{setting.variable} is not set: {setting.meaning}")
+            continue
+        try:
+            values[setting.attribute] = setting.read(text)
+        except ValueError as error:
+            problems.append(f"{setting.variable} is malformed: expected {error}")
+    problems += _unsafe(values)
+    if problems:
+        raise SettingsError(tuple(dict.fromkeys(problems)))
+    return Settings(**values)
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    known = [setting.variable for setting in SETTINGS]
+    problems = []
+    for name in sorted(name for name in environ if name.startswith(PREFIX) and name not in known):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        problems.append(f"{ascii(name)[1:-1][:80]} is not a setting{hint}")
+    return problems
+
+
+def _unsafe(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with well-formed values, as far as the needed ones are there."""
+    problems = []
+    host, proxied = values.get("listen_host"), values.get("behind_proxy")
+    if host and proxied is False and not ipaddress.ip_address(host).is_loopback:
+        problems.append(
+            f"{PREFIX}LISTEN_HOST is open to others: listen on loopback, "
+            f"or set {PREFIX}BEHIND_PROXY=yes if a proxy in front ends TLS"
+        )
+    databases = [make_url(values[n]) for n in ("issuer_database", "audit_database") if n in values]
+    if len(databases) == 2:  # noqa: PLR2004 - both are there
+        problems += _shared(*databases)
+    private = {
+        name: values[name] for name in ("keystore", "passphrase_file", "outbox") if name in values
+    }
+    for name, url in zip(("issuer_database", "audit_database"), databases, strict=False):
+        if url.drivername == "sqlite":
+            private[name] = Path(url.database or "")
+    for name, path in private.items():
+        problems += _exposed(PREFIX + name.upper(), path, values.get("public"))
+    if "passphrase_file" in values:
+        problems += _weak(values["passphrase_file"])
+    return problems
+
+
+def _shared(issuer: URL, audit: URL) -> list[str]:
+    def place(url: URL) -> tuple[object, ...]:
+        if url.drivername == "sqlite":
+            return (os.path.realpath(url.database or ""),)
+        return url.host, url.port or 5432, url.database
+
+    if place(issuer) == place(audit):
+        return [f"{PREFIX}ISSUER_DATABASE and {PREFIX}AUDIT_DATABASE are one database: use two"]
+    if issuer.username is not None and issuer.username == audit.username:
+        return [f"{PREFIX}ISSUER_DATABASE and {PREFIX}AUDIT_DATABASE have one role: use two"]
+    return []
+
+
+def _exposed(variable: str, path: Path, public: Path | None) -> list[str]:
+    problems = []
+    if public is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(public)):
+        problems.append(f"{variable} is inside {PREFIX}PUBLIC: whoever asks could read it")
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return problems  # not there yet: whoever makes it makes it private
+    if mode & _OTHERS:
+        problems.append(f"{variable} {_REACHABLE}")
+    return problems
+
+
+def _weak(path: Path) -> list[str]:
+    try:
+        read_passphrase(path)
+    except OSError as error:
+        return [f"{PREFIX}PASSPHRASE_FILE cannot be read: {type(error).__name__}"]
+    except SettingsError as error:
+        return list(error.problems)
+    return []
+
+
+def read_passphrase(path: Path) -> bytes:
+    """The passphrase in a file, without the newline at its end.
+
+    Raises:
+        SettingsError: Others can read the file, or the passphrase is short, long or well known.
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_mode & _OTHERS:  # of the file opened, not of the name
+            raise SettingsError((f"{PREFIX}PASSPHRASE_FILE {_REACHABLE}",))
+        passphrase = file.read(MAX_PASSPHRASE_BYTES + 2).removesuffix(b"\n")
+    if not MIN_PASSPHRASE_BYTES <= len(passphrase) <= MAX_PASSPHRASE_BYTES:
+        length = f"{MIN_PASSPHRASE_BYTES} to {MAX_PASSPHRASE_BYTES} bytes"
+        raise SettingsError((f"{PREFIX}PASSPHRASE_FILE holds no passphrase of {length}",))
+    if _WELL_KNOWN.fullmatch(passphrase) or len(set(passphrase)) < MIN_PASSPHRASE_BYTES // 2:
+        raise SettingsError((f"{PREFIX}PASSPHRASE_FILE holds a passphrase that anyone tries",))
+    return passphrase

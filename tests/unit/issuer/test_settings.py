@@ -1,0 +1,259 @@
+"""The service starts with known, well-formed, safe settings, or says all that is wrong."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from issuer.settings import SETTINGS, SettingsError, from_env, read_passphrase
+
+ROOT = Path(__file__).parents[3]
+CANARY = "hunter2-wang-xiulan"
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """The smallest set of settings that starts."""
+    for folder in ("keystore", "outbox"):
+        (tmp_path / folder).mkdir(mode=0o700)
+    (tmp_path / "public").mkdir()
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text(secrets.token_hex() + "\n")
+    passphrase.chmod(0o600)
+    return {
+        "PATH": "/usr/bin",
+        "CELADON_ENVIRONMENT": "test",
+        "CELADON_REGION": "610000",
+        "CELADON_LOG_ORIGIN": "celadon.example/610000",
+        "CELADON_ISSUER_DATABASE": f"sqlite:///{tmp_path}/issuer.sqlite",
+        "CELADON_AUDIT_DATABASE": f"sqlite:///{tmp_path}/audit.sqlite",
+        "CELADON_KEYSTORE": str(tmp_path / "keystore"),
+        "CELADON_PASSPHRASE_FILE": str(passphrase),
+        "CELADON_PUBLIC": str(tmp_path / "public"),
+        "CELADON_OUTBOX": str(tmp_path / "outbox"),
+    }
+
+
+def problems(environ: dict[str, str]) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        from_env(environ)
+    assert str(caught.value).splitlines() == list(caught.value.problems)
+    return caught.value.problems
+
+
+def test_from_env_smallest_set_has_the_documented_defaults(environ: dict[str, str]) -> None:
+    """What is not set has the default of its row; variables of others are passed over."""
+    settings = from_env(environ)
+    assert settings.environment == "test"
+    assert (settings.listen_host, settings.listen_port) == ("127.0.0.1", 8080)
+    assert settings.behind_proxy is False
+    assert settings.session_s == 30 * 86_400
+
+
+def test_settings_shown_show_no_database_url(environ: dict[str, str]) -> None:
+    """A settings object in a traceback tells nobody where the databases are."""
+    assert "sqlite" not in repr(from_env(environ))
+
+
+@pytest.mark.parametrize(
+    "setting", [s for s in SETTINGS if s.default is None], ids=lambda s: s.name
+)
+def test_from_env_without_a_needed_one_names_it(environ: dict[str, str], setting: object) -> None:
+    """Each setting without default is needed."""
+    variable: str = setting.variable  # type: ignore[attr-defined]
+    del environ[variable]
+    (problem,) = problems(environ)
+    assert problem.startswith(f"{variable} is not set")
+
+
+def test_from_env_unknown_name_is_refused_with_the_nearest(environ: dict[str, str]) -> None:
+    """A misspelt setting does not silently become its default."""
+    environ["CELADON_LISTEN_PROT"] = "80"
+    assert problems(environ) == (
+        "CELADON_LISTEN_PROT is not a setting; did you mean CELADON_LISTEN_PORT?",
+    )
+
+
+def test_from_env_unknown_name_with_control_characters_stays_one_line(
+    environ: dict[str, str],
+) -> None:
+    """A name cannot forge a second line."""
+    environ["CELADON_X\nCELADON_REGION is fine\u2028\x1b[2J"] = ""
+    (problem,) = problems(environ)
+    assert problem.isprintable()
+    assert len(problem) < 200
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CELADON_ENVIRONMENT", "prod"),
+        ("CELADON_REGION", "61000"),
+        ("CELADON_REGION", "６１００００"),  # noqa: RUF001 - full-width digits
+        ("CELADON_LOG_ORIGIN", "two words"),
+        ("CELADON_LISTEN_HOST", "localhost"),
+        ("CELADON_LISTEN_PORT", "0"),
+        ("CELADON_LISTEN_PORT", "65536"),
+        ("CELADON_LISTEN_PORT", "8_080"),
+        ("CELADON_LISTEN_PORT", " 8080"),
+        ("CELADON_LISTEN_PORT", "٨٠٨٠"),
+        ("CELADON_BEHIND_PROXY", "true"),
+        ("CELADON_SESSION_S", "299"),
+        ("CELADON_SESSION_S", "7776001"),
+        ("CELADON_SESSION_S", "1e6"),
+        ("CELADON_KEYSTORE", "keystore"),
+        ("CELADON_PUBLIC", "/srv/../etc"),
+        ("CELADON_OUTBOX", ""),
+        ("CELADON_ISSUER_DATABASE", "sqlite://"),
+        ("CELADON_ISSUER_DATABASE", "sqlite:///issuer.sqlite"),
+        ("CELADON_ISSUER_DATABASE", "sqlite:////srv/i.sqlite?mode=memory"),
+        ("CELADON_ISSUER_DATABASE", "mysql://issuer@db/issuer"),
+        ("CELADON_ISSUER_DATABASE", f"postgresql+psycopg://issuer:{CANARY}@db/issuer"),
+        ("CELADON_ISSUER_DATABASE", f"postgresql+psycopg://issuer@db/issuer?password={CANARY}"),
+        ("CELADON_ISSUER_DATABASE", "postgresql+psycopg://db/issuer"),
+        ("CELADON_ISSUER_DATABASE", CANARY),
+    ],
+)
+def test_from_env_malformed_value_is_refused_and_not_repeated(
+    environ: dict[str, str], variable: str, value: str
+) -> None:
+    """Each form is checked, and no message contains a value."""
+    environ[variable] = value
+    (problem,) = problems(environ)
+    assert problem.startswith(f"{variable} is malformed: expected ")
+    assert CANARY not in problem
+
+
+def open_to_all(folder: Path) -> None:
+    folder.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            lambda e, _: e.update(CELADON_LISTEN_HOST="0.0.0.0"),  # noqa: S104 - it is refused
+            "CELADON_LISTEN_HOST is open to others",
+        ),
+        (
+            lambda e, _: e.update(CELADON_LISTEN_HOST="::"),
+            "CELADON_LISTEN_HOST is open to others",
+        ),
+        (
+            lambda e, _: e.update(CELADON_AUDIT_DATABASE=e["CELADON_ISSUER_DATABASE"]),
+            "CELADON_ISSUER_DATABASE and CELADON_AUDIT_DATABASE are one database",
+        ),
+        (
+            lambda e, t: e.update(CELADON_AUDIT_DATABASE=f"sqlite:///{t}/public/../issuer.sqlite"),
+            "CELADON_ISSUER_DATABASE and CELADON_AUDIT_DATABASE are one database",
+        ),
+        (
+            lambda e, _: e.update(
+                CELADON_ISSUER_DATABASE="postgresql+psycopg://issuer@db/celadon",
+                CELADON_AUDIT_DATABASE="postgresql+psycopg://audit@db:5432/celadon",
+            ),
+            "CELADON_ISSUER_DATABASE and CELADON_AUDIT_DATABASE are one database",
+        ),
+        (
+            lambda e, _: e.update(
+                CELADON_ISSUER_DATABASE="postgresql+psycopg://celadon@db/issuer",
+                CELADON_AUDIT_DATABASE="postgresql+psycopg://celadon@db/audit",
+            ),
+            "CELADON_ISSUER_DATABASE and CELADON_AUDIT_DATABASE have one role",
+        ),
+        (lambda _, t: open_to_all(t / "keystore"), "CELADON_KEYSTORE can be reached"),
+        (lambda _, t: open_to_all(t / "outbox"), "CELADON_OUTBOX can be reached"),
+        (lambda _, t: (t / "passphrase").chmod(0o640), "CELADON_PASSPHRASE_FILE can be reached"),
+        (lambda _, t: (t / "passphrase").unlink(), "CELADON_PASSPHRASE_FILE cannot be read"),
+        (lambda _, t: (t / "passphrase").write_text("short"), "CELADON_PASSPHRASE_FILE holds"),
+        (lambda _, t: (t / "passphrase").write_text("x" * 2000), "CELADON_PASSPHRASE_FILE holds"),
+        (lambda _, t: (t / "passphrase").write_text("ab" * 20), "CELADON_PASSPHRASE_FILE holds"),
+        (
+            lambda _, t: (t / "passphrase").write_text("Celadon-Passphrase-2020"),
+            "CELADON_PASSPHRASE_FILE holds",
+        ),
+        (
+            lambda _, t: (t / "issuer.sqlite").touch(mode=0o644),
+            "CELADON_ISSUER_DATABASE can be reached",
+        ),
+        (
+            lambda e, t: e.update(CELADON_KEYSTORE=f"{t}/public/keystore"),
+            "CELADON_KEYSTORE is inside CELADON_PUBLIC",
+        ),
+        (
+            lambda e, t: e.update(CELADON_AUDIT_DATABASE=f"sqlite:///{t}/public/a.sqlite"),
+            "CELADON_AUDIT_DATABASE is inside CELADON_PUBLIC",
+        ),
+    ],
+    ids=[
+        "open-ipv4",
+        "open-ipv6",
+        "same-url",
+        "same-file",
+        "same-server",
+        "same-role",
+        "open-keystore",
+        "open-outbox",
+        "open-passphrase",
+        "no-passphrase",
+        "short",
+        "long",
+        "monotonous",
+        "well-known",
+        "open-database",
+        "published-keystore",
+        "published-database",
+    ],
+)
+def test_from_env_unsafe_setting_is_refused(
+    environ: dict[str, str],
+    tmp_path: Path,
+    change: Callable[[dict[str, str], Path], object],
+    expected: str,
+) -> None:
+    """What works but harms is refused like what does not work, in one line."""
+    umask = os.umask(0)
+    try:
+        change(environ, tmp_path)
+    finally:
+        os.umask(umask)
+    (problem,) = problems(environ)
+    assert problem.startswith(expected)
+
+
+def test_from_env_open_address_behind_a_named_proxy_is_accepted(environ: dict[str, str]) -> None:
+    """Whoever says that a proxy ends TLS may listen on other addresses."""
+    environ |= {"CELADON_LISTEN_HOST": "10.0.0.7", "CELADON_BEHIND_PROXY": "yes"}
+    assert from_env(environ).listen_host == "10.0.0.7"
+
+
+def test_from_env_many_problems_are_all_told_at_once(environ: dict[str, str]) -> None:
+    """An operator repairs a file once, not once per start."""
+    del environ["CELADON_REGION"]
+    environ |= {
+        "CELADON_DEBUG": "1",
+        "CELADON_LISTEN_PORT": "http",
+        "CELADON_LISTEN_HOST": "192.0.2.1",
+        "CELADON_AUDIT_DATABASE": environ["CELADON_ISSUER_DATABASE"],
+    }
+    assert len(problems(environ)) == 5
+
+
+def test_read_passphrase_drops_one_newline_and_nothing_else(tmp_path: Path) -> None:
+    """The bytes are the passphrase; an editor's newline at the end is not."""
+    path = tmp_path / "passphrase"
+    path.touch(mode=0o600)
+    path.write_bytes(" 口令 is long enough \n\n".encode())
+    assert read_passphrase(path) == " 口令 is long enough \n".encode()
+
+
+def test_settings_page_lists_every_setting() -> None:
+    """docs/ops/settings.md holds exactly the table of the code."""
+    rows = [
+        f"| `{s.variable}` | {f'`{s.default}`' if s.default else 'must be set'} | {s.meaning} |"
+        for s in SETTINGS
+    ]
+    page = (ROOT / "docs/ops/settings.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("| `CELADON_")] == rows
