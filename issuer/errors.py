@@ -50,3 +50,15 @@ class BusyError(IssuerError):
 
 class LogBehindError(IssuerError):
     """The log holds less than it once did: restored from an old copy, or another log."""
+
+
+class UnknownPlaceError(IssuerError):
+    """Text that is no place: neither a division of GB/T 2260 nor a compound in one."""
+
+
+class EvidenceError(IssuerError):
+    """A record or a notice of evidence is not as the format says, or not from its source."""
+
+
+class RiskTableError(IssuerError):
+    """A risk table is not as the format says, not signed, or older than the one held."""
