@@ -48,6 +48,7 @@ class Kind(StrEnum):
     ACCESS_GRANTED = "access-granted"
     ACCESS_DENIED = "access-denied"
     GRANT_CHANGED = "grant-changed"
+    CASE_CLOSED = "case-closed"
     LOG_READ = "log-read"
     RULES_CHANGED = "rules-changed"
     RISK_CHANGED = "risk-changed"

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -12,7 +13,10 @@ from sqlalchemy import (
     Text,
 )
 
-__all__ = ["log_checkpoints", "log_entries", "log_head", "log_tiles", "metadata"]
+__all__ = [
+    "access_uses", "closed_cases", "grants", "log_checkpoints", "log_entries", "log_head",
+    "log_tiles", "metadata",
+]  # fmt: skip
 
 metadata = MetaData(
     naming_convention={
@@ -68,5 +72,40 @@ log_checkpoints = Table(
     metadata,
     Column("tree_size", _Big, primary_key=True, autoincrement=False),
     Column("checkpoint", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+# What the gate needs to find without reading the whole log. All three are indexes: the grant itself
+# is the body of the log entry with the same id, and `audit.grants` compares them with the log.
+grants = Table(
+    "grants",
+    metadata,
+    Column("grant_id", LargeBinary, primary_key=True),
+    Column("principal", Text, nullable=False, index=True),
+    Column("ended_at", _Big),  # revoked before its day
+    sqlite_strict=True,
+)
+
+closed_cases = Table(
+    "closed_cases",
+    metadata,
+    Column("organisation", Text, primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("event_id", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+# The reads of the last day, for the quotas; older rows are deleted as new ones come.
+access_uses = Table(
+    "access_uses",
+    metadata,
+    Column("event_id", LargeBinary, primary_key=True),
+    Column("at", _Big, nullable=False, index=True),
+    Column("principal", Text, nullable=False),
+    Column("organisation", Text, nullable=False),
+    Column("subject", LargeBinary),  # null where a person reads about himself
+    Index("ix_access_uses_principal_at", "principal", "at"),
+    Index("ix_access_uses_organisation_at", "organisation", "at"),
+    Index("ix_access_uses_subject_at", "subject", "at"),
     sqlite_strict=True,
 )
