@@ -1,0 +1,155 @@
+"""What a key is for and what it may do when: purposes, states, windows. Pure.
+
+States and transitions are those of NIST SP 800-57 Part 1 (Rev. 5), section 7. A key has one
+purpose for its whole life. Its record outlives it: destroying a key keeps its history.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from keys.ed25519 import PublicKey
+from keys.errors import (
+    KeyPurposeError,
+    KeyStateError,
+    KeyTransitionError,
+    KeyWindowError,
+)
+from keys.kid import kid
+
+__all__ = ["ALLOWED_MOVES", "Environment", "KeyInfo", "KeyState", "Moved", "Purpose", "new_key"]
+
+
+class Purpose(StrEnum):
+    """The one thing that a key signs."""
+
+    CODE = "code"
+    STATUS = "status"
+    TRUST_ROOT = "trust-root"
+    EVIDENCE = "evidence"
+    RULES = "rules"
+    CHECKPOINT = "checkpoint"
+    WITNESS = "witness"
+
+
+class Environment(StrEnum):
+    """Where keys and lists count. What is signed for one is refused in the other."""
+
+    PRODUCTION = "production"
+    TEST = "test"
+
+
+class KeyState(StrEnum):
+    PRE_ACTIVATION = "pre-activation"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DEACTIVATED = "deactivated"
+    COMPROMISED = "compromised"
+    DESTROYED = "destroyed"
+
+
+#: Where a key may go from each state.
+ALLOWED_MOVES: Final[dict[KeyState, frozenset[KeyState]]] = {
+    KeyState.PRE_ACTIVATION: frozenset({KeyState.ACTIVE, KeyState.COMPROMISED, KeyState.DESTROYED}),
+    KeyState.ACTIVE: frozenset(
+        {KeyState.SUSPENDED, KeyState.DEACTIVATED, KeyState.COMPROMISED, KeyState.DESTROYED}
+    ),
+    KeyState.SUSPENDED: frozenset(
+        {KeyState.ACTIVE, KeyState.DEACTIVATED, KeyState.COMPROMISED, KeyState.DESTROYED}
+    ),
+    KeyState.DEACTIVATED: frozenset({KeyState.COMPROMISED, KeyState.DESTROYED}),
+    KeyState.COMPROMISED: frozenset({KeyState.DESTROYED}),
+    KeyState.DESTROYED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One entry of a key's history."""
+
+    state: KeyState
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """The public record of a key.
+
+    Attributes:
+        region: GB/T 2260, six digits.
+        not_before: UNIX seconds, the first at which it may sign.
+        not_after: UNIX seconds, the first at which it may not.
+        history: Every state, in order; the last is the present one.
+    """
+
+    public_key: PublicKey
+    purpose: Purpose
+    environment: Environment
+    region: str
+    not_before: int
+    not_after: int
+    history: tuple[Moved, ...]
+
+    @property
+    def kid(self) -> bytes:
+        return kid(self.public_key)
+
+    @property
+    def state(self) -> KeyState:
+        return self.history[-1].state
+
+    @property
+    def was_compromised(self) -> bool:
+        """True for good, also after the key is destroyed."""
+        return any(moved.state is KeyState.COMPROMISED for moved in self.history)
+
+    def moved(self, state: KeyState, now: int) -> "KeyInfo":
+        """The record after a move.
+
+        Raises:
+            KeyTransitionError: That move is not allowed, or the clock went back.
+        """
+        if state not in ALLOWED_MOVES[self.state]:
+            raise KeyTransitionError(f"key {self.kid.hex()}: {self.state} cannot become {state}")
+        if now < self.history[-1].at:
+            raise KeyTransitionError(f"key {self.kid.hex()}: the clock is before its last change")
+        return replace(self, history=(*self.history, Moved(state, now)))
+
+    def require_signing(self, purpose: Purpose, now: int) -> None:
+        """Raise unless this key may sign for *purpose* at *now*.
+
+        Raises:
+            KeyPurposeError: It is for something else.
+            KeyStateError: It is not active.
+            KeyWindowError: Its time has not come, or is over.
+        """
+        name = f"key {self.kid.hex()}"
+        if self.purpose is not purpose:
+            raise KeyPurposeError(f"{name} is for {self.purpose}, not for {purpose}")
+        if self.state is not KeyState.ACTIVE:
+            raise KeyStateError(f"{name} is {self.state}, not active")
+        if not self.not_before <= now < self.not_after:
+            raise KeyWindowError(f"{name} may sign from {self.not_before} until {self.not_after}")
+
+
+def new_key(  # noqa: PLR0913 - a record has this many columns
+    public_key: PublicKey,
+    *,
+    purpose: Purpose,
+    environment: Environment,
+    region: str,
+    not_before: int,
+    not_after: int,
+    now: int,
+) -> KeyInfo:
+    """The record of a key that was just made.
+
+    Raises:
+        ValueError: The window is empty, or *region* is not six digits.
+    """
+    if not not_before < not_after:
+        raise ValueError("a key's window ends after it begins")
+    if not (len(region) == 6 and region.isascii() and region.isdigit()):  # noqa: PLR2004
+        raise ValueError("a region is six digits")
+    born = (Moved(KeyState.PRE_ACTIVATION, now),)
+    return KeyInfo(public_key, purpose, environment, region, not_before, not_after, born)

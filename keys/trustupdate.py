@@ -1,0 +1,93 @@
+"""Whether a trust list may replace the one that is held. Pure. Spec: docs/spec/trust-list.md.
+
+Every refusal has its own error, and nothing held changes on a refusal: the caller keeps what it
+has, and shows the error.
+"""
+
+from typing import Final
+
+from keys.errors import (
+    TrustListClockError,
+    TrustListEpochError,
+    TrustListEquivocationError,
+    TrustListExpiredError,
+    TrustListRollbackError,
+    TrustListStepError,
+    TrustListWithdrawalError,
+)
+from keys.trustlist import Roots, TrustList, verify_trust_list
+
+__all__ = ["MAX_SKEW_S", "MAX_STEP", "accept_trust_list", "require_current", "trusted_roots"]
+
+#: Versions that may be missed between two visits; three years of a list an hour.
+MAX_STEP: Final = 26_280
+#: How far a list's issue may lie ahead of this machine's clock.
+MAX_SKEW_S: Final = 300
+
+
+def accept_trust_list(held: TrustList | None, data: bytes, *, roots: Roots, now: int) -> TrustList:
+    """The list in *data*, if it may take the place of *held*.
+
+    The list that is already held is accepted again, as long as it is current. Save the accepted
+    list first and then `encode_roots(accepted.roots)`: a crash between the two is harmless.
+
+    Args:
+        held: The list accepted last, or None.
+        data: A whole published list.
+        roots: What this verifier was given, or saved after the last acceptance.
+        now: UNIX seconds.
+
+    Raises:
+        TrustListExpiredError: Genuine and acceptable, but past its end: stale, not refused.
+        TrustListError: Any other leaf: refused.
+    """
+    # (1) Form, (2) quorums, (3) keys and ranges, (4) environment, (5) one epoch at a time.
+    trust = verify_trust_list(data, trusted_roots(held, roots))
+    if held is not None:
+        _require_successor(held, trust)
+    # (10) Time comes last, so that a wrong clock hides none of the alarms above.
+    require_current(trust, now)
+    return trust
+
+
+def trusted_roots(held: TrustList | None, roots: Roots) -> Roots:
+    """The newer of the roots given by hand and those of the list held."""
+    if held is None or held.roots.epoch < roots.epoch:
+        return roots
+    return held.roots
+
+
+def _require_successor(held: TrustList, trust: TrustList) -> None:
+    # (6) No way back to roots that were replaced.
+    if trust.roots.epoch < held.roots.epoch:
+        raise TrustListEpochError(f"epoch {trust.roots.epoch}, and {held.roots.epoch} is held")
+    # (7) Versions rise. New roots may begin again below: the way out after stolen roots have
+    # burnt all the numbers within reach.
+    if trust.roots.epoch == held.roots.epoch:
+        if trust.version < held.version:
+            raise TrustListRollbackError(f"version {trust.version}, and {held.version} is held")
+        if trust.version == held.version and trust != held:
+            raise TrustListEquivocationError(f"another version {held.version} than the one held")
+        if trust.issued_at < held.issued_at:
+            raise TrustListRollbackError(f"version {trust.version} was issued before the one held")
+    # (8) Not out of reach of what comes after it.
+    if trust.version > held.version + MAX_STEP:
+        raise TrustListStepError(f"version {trust.version}, and {held.version} is held")
+    # (9) Withdrawn is for ever, whoever signs.
+    if not trust.withdrawn >= held.withdrawn:
+        raise TrustListWithdrawalError(
+            f"{len(held.withdrawn - trust.withdrawn)} withdrawn keys came back"
+        )
+
+
+def require_current(trust: TrustList, now: int) -> None:
+    """Raise unless *now* lies within the life of the list.
+
+    Raises:
+        TrustListClockError: It was issued more than `MAX_SKEW_S` ahead of this clock.
+        TrustListExpiredError: Its end has come.
+    """
+    if now < trust.issued_at - MAX_SKEW_S:
+        raise TrustListClockError(f"version {trust.version} was issued at {trust.issued_at}")
+    if now >= trust.not_after:
+        raise TrustListExpiredError(f"version {trust.version} ended at {trust.not_after}")
