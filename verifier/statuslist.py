@@ -1,0 +1,358 @@
+"""Status lists (IETF Token Status List, as CWT) and the snapshot that binds them. Pure.
+
+Spec page: docs/spec/status-list.md. A list is a COSE_Sign1 of our profile over
+
+    {2: sub, 4: exp, 6: iat, 65533: {"bits": 2, "lst": zlib}, 65534: ttl}
+
+Lists that others signed with their keys in another order are read as well; all else is strict.
+"""
+
+import hashlib
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from keys import cbor
+from keys.cose import MessageSigner, Sign1, VerifiedPayload, parse_sign1, sign_sign1, verify_sign1
+from keys.errors import CborError, Sign1Error, SignatureError
+from keys.lifecycle import Purpose
+from keys.trustlist import ListedIssuer, TrustList
+from verifier.errors import (
+    SnapshotError,
+    StatusListClearedError,
+    StatusListExpiredError,
+    StatusListFormatError,
+    StatusListIndexError,
+    StatusListRollbackError,
+    StatusListScopeError,
+    StatusListSignerError,
+)
+
+__all__ = [
+    "DEFAULT_ENTRIES", "MAX_ENTRIES", "MAX_TOKEN_BYTES", "MAX_TTL_S", "SNAPSHOT_TYP",
+    "STATUS_LIST_TYP", "Snapshot", "Status", "StatusList", "accept_status_list", "pack_statuses",
+    "sign_snapshot", "sign_status_list", "verify_snapshot", "verify_status_list",
+]  # fmt: skip
+
+STATUS_LIST_TYP: Final = "application/statuslist+cwt"
+SNAPSHOT_TYP: Final = "application/celadon-status-snapshot+cbor"
+DEFAULT_ENTRIES: Final = 2**17
+MAX_ENTRIES: Final = 2**20  # a status index has 20 bits
+MAX_TTL_S: Final = 24 * 3600
+#: A list of 2^20 entries of two bits that do not compress at all, and its envelope.
+MAX_TOKEN_BYTES: Final = 2**18 + 2**12
+#: Room for the digests of some 7,000 lists.
+MAX_SNAPSHOT_BYTES: Final = 2**18
+DIGEST_BYTES: Final = 32
+BITS: Final = 2
+
+_SUB, _EXP, _IAT, _STATUS_LIST, _TTL = 2, 4, 6, 65533, 65534  # RFC 8392 §4; Token Status List §14
+_WIDTHS: Final = (1, 2, 4, 8)
+_DECIMAL: Final = re.compile(r"[0-9]{1,7}", re.ASCII)
+
+
+class Status(IntEnum):
+    """What became of a code. Values of Token Status List §7.1; ADR 0003."""
+
+    VALID = 0
+    WITHDRAWN = 1
+    SUPERSEDED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StatusList:
+    """A verified list."""
+
+    list_number: int
+    region: str
+    issued_at: int
+    exp: int
+    ttl: int
+    bits: int
+    packed: bytes = field(repr=False)
+    sha256: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return len(self.packed) * 8 // self.bits
+
+    def status(self, index: int) -> int:
+        """The value at *index*: a `Status`, or a number that this product gives no meaning.
+
+        Raises:
+            StatusListIndexError: There is no such entry.
+        """
+        return value_at(self.packed, self.bits, index)
+
+
+def value_at(packed: bytes, bits: int, index: int) -> int:
+    """Entry *index* of a packed list, least significant bits first. Token Status List §4.1."""
+    if not 0 <= index < len(packed) * 8 // bits:
+        raise StatusListIndexError(f"no entry {index}")
+    position = index * bits
+    return packed[position >> 3] >> (position & 7) & ((1 << bits) - 1)
+
+
+def pack_statuses(statuses: Mapping[int, Status], *, entries: int = DEFAULT_ENTRIES) -> bytes:
+    """A packed list with these entries; all others are VALID.
+
+    Raises:
+        ValueError: *entries* is not a multiple of 4 up to 2^20, or an index lies outside.
+    """
+    if not 0 < entries <= MAX_ENTRIES or entries % 4:
+        raise ValueError("a list has a multiple of 4 entries, at most 2^20")
+    packed = bytearray(entries // 4)
+    for index, status in statuses.items():
+        if not 0 <= index < entries:
+            raise ValueError("an index outside the list")
+        packed[index >> 2] |= status << (index & 3) * BITS
+    return bytes(packed)
+
+
+def sign_status_list(  # noqa: PLR0913 - a token has this many members
+    packed: bytes, *, uri: str, issued_at: int, exp: int, ttl: int, signer: MessageSigner
+) -> bytes:
+    """The token: what a web server publishes as it is.
+
+    Args:
+        packed: Two bits an entry, least significant bits first: `pack_statuses`.
+        uri: Where it is published: the issuer's status_base, the list number, ".cwt".
+        issued_at: UNIX seconds.
+        exp: UNIX seconds, the first at which the list is worth nothing.
+        ttl: Seconds after which a verifier should fetch the next one.
+        signer: A key with the purpose "status".
+
+    Raises:
+        ValueError: A size or time that verifiers would refuse.
+    """
+    if not 0 < len(packed) * 4 <= MAX_ENTRIES or not 0 < ttl <= MAX_TTL_S or not issued_at < exp:
+        raise ValueError("a size or time that verifiers would refuse")
+    claims = {
+        _SUB: uri,
+        _EXP: exp,
+        _IAT: issued_at,
+        _STATUS_LIST: {"bits": BITS, "lst": zlib.compress(packed, 9)},
+        _TTL: ttl,
+    }
+    return sign_sign1(cbor.encode(claims), signer, typ=STATUS_LIST_TYP)
+
+
+def verify_status_list(data: bytes, trust: TrustList, *, now: int) -> StatusList:
+    """The list in *data*, if a status key of the issuer that owns it signed it.
+
+    Does not compare it with an older one: `accept_status_list` does.
+
+    Raises:
+        StatusListError: The leaf names the check that failed.
+    """
+    token = _parse(data, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
+    issuer, payload = _verify(token, trust, now=now)
+    sub, issued_at, exp, ttl, bits, lst = _decode_claims(payload)
+    _require_current(issued_at, exp, now=now)
+    return StatusList(
+        list_number=_list_number(sub, issuer),
+        region=issuer.region,
+        issued_at=issued_at,
+        exp=exp,
+        ttl=min(ttl, MAX_TTL_S),
+        bits=bits,
+        packed=_inflate(lst, max_bytes=MAX_ENTRIES * bits // 8),
+        sha256=hashlib.sha256(data).digest(),
+    )
+
+
+def accept_status_list(
+    held: StatusList | None, data: bytes, trust: TrustList, *, now: int
+) -> StatusList:
+    """The list to hold from now on: *data*, if it may follow the one held.
+
+    Raises:
+        StatusListRollbackError: Older, or another list of the same second.
+        StatusListClearedError: Shorter, or a code that was taken back comes to life again.
+        StatusListError: As `verify_status_list`.
+    """
+    new = verify_status_list(data, trust, now=now)
+    if held is None or held.sha256 == new.sha256:
+        return new
+    if held.list_number != new.list_number:
+        raise StatusListScopeError(f"list {new.list_number} is not list {held.list_number}")
+    if new.issued_at <= held.issued_at:
+        raise StatusListRollbackError(f"list {new.list_number}: not newer than the one held")
+    if held.bits != new.bits or new.size < held.size or _revives(held.packed, new):
+        raise StatusListClearedError(f"list {new.list_number}: a taken-back entry is missing")
+    return new
+
+
+def _revives(held: bytes, new: StatusList) -> bool:
+    """Whether an entry left WITHDRAWN, or went from anything back to VALID."""
+    before = int.from_bytes(held, "little")
+    after = int.from_bytes(new.packed[: len(held)], "little")
+    if new.bits != BITS:
+        return bool(before & ~after)
+    ones = int.from_bytes(b"\x55" * len(held), "little")  # the lower bit of every entry
+
+    def taken_back(entries: int) -> int:
+        return (entries | entries >> 1) & ones
+
+    def withdrawn(entries: int) -> int:
+        return entries & ~(entries >> 1) & ones
+
+    back_to_valid = taken_back(before) & ~taken_back(after)
+    return bool(back_to_valid | withdrawn(before) & ~withdrawn(after))
+
+
+def _parse(data: bytes, *, typ: str, max_bytes: int) -> Sign1:
+    try:
+        return parse_sign1(data, typ=typ, max_bytes=max_bytes)
+    except Sign1Error as error:
+        raise StatusListFormatError(str(error)) from error
+
+
+def _verify(token: Sign1, trust: TrustList, *, now: int) -> tuple[ListedIssuer, VerifiedPayload]:
+    """The issuer whose status key signed, and what it signed."""
+    found = trust.find(token.kid)
+    if found is None:
+        raise StatusListSignerError(f"key {token.kid.hex()} is not on the trust list")
+    issuer, key = found
+    if key.purpose is not Purpose.STATUS:
+        raise StatusListSignerError(f"key {token.kid.hex()} is for {key.purpose}, not for status")
+    if not key.not_before <= now < key.not_after:
+        raise StatusListSignerError(f"key {token.kid.hex()} is not in force")
+    try:
+        return issuer, verify_sign1(token, key.public_key)
+    except SignatureError as error:
+        raise StatusListSignerError(str(error)) from error
+
+
+def _decode_claims(payload: bytes) -> tuple[str, int, int, int, int, bytes]:
+    try:
+        claims = cbor.decode(payload, max_bytes=MAX_TOKEN_BYTES, ordered=False)
+    except CborError as error:
+        raise StatusListFormatError(f"claims: {error}") from error
+    match claims:
+        case {
+            2: str(sub),
+            4: int(exp),
+            6: int(issued_at),
+            65533: {"bits": int(bits), "lst": bytes(lst), **others},
+            65534: int(ttl),
+            **more,
+        } if not others and not more:
+            pass
+        case _:
+            raise StatusListFormatError("not the claims of a status list")
+    if any(isinstance(number, bool) for number in (exp, issued_at, bits, ttl)):
+        raise StatusListFormatError("true and false are not numbers")
+    if bits not in _WIDTHS or not 0 <= issued_at < exp or ttl <= 0:
+        raise StatusListFormatError("bits, iat, exp or ttl out of bounds")
+    return sub, issued_at, exp, ttl, bits, lst
+
+
+def _require_current(issued_at: int, exp: int, *, now: int) -> None:
+    if issued_at > now:
+        raise StatusListExpiredError(f"issued {issued_at - now} s in the future")
+    if now >= exp:
+        raise StatusListExpiredError(f"ended {now - exp} s ago")
+
+
+def _list_number(sub: str, issuer: ListedIssuer) -> int:
+    """The list number in the address, if it is the one spelling of a list of this issuer."""
+    digits = sub.removeprefix(issuer.status_base).removesuffix(".cwt")
+    number = int(digits) if _DECIMAL.fullmatch(digits) else -1
+    if sub != f"{issuer.status_base}{number}.cwt":
+        raise StatusListScopeError("the subject is not an address of the signer's issuer")
+    if not issuer.first_list <= number <= issuer.last_list:
+        raise StatusListScopeError(f"list {number} does not belong to region {issuer.region}")
+    return number
+
+
+def _inflate(lst: bytes, *, max_bytes: int) -> bytes:
+    """Decompress one whole zlib stream, never more than one byte beyond what is allowed."""
+    stream = zlib.decompressobj()
+    try:
+        packed = stream.decompress(lst, max_bytes + 1)
+    except zlib.error as error:
+        raise StatusListFormatError("not a zlib stream") from error
+    if len(packed) > max_bytes:
+        raise StatusListFormatError(f"more than {MAX_ENTRIES} entries")
+    if not stream.eof or stream.unused_data or stream.unconsumed_tail or not packed:
+        raise StatusListFormatError("not exactly one whole zlib stream with entries")
+    return packed
+
+
+# --- the snapshot -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All lists of one issuer at one time, by their digests, and the trust list it went by."""
+
+    region: str
+    issued_at: int
+    exp: int
+    trust_version: int
+    digests: Mapping[int, bytes]
+
+    def require(self, held: StatusList) -> None:
+        """Raise unless *held* is the list that this snapshot names.
+
+        Raises:
+            SnapshotError: It is not.
+        """
+        if self.digests.get(held.list_number) != held.sha256:
+            raise SnapshotError(f"list {held.list_number} is not the one of the snapshot")
+
+
+def sign_snapshot(snapshot: Snapshot, signer: MessageSigner) -> bytes:
+    """The snapshot as it is published."""
+    members = {
+        1: snapshot.region,
+        2: snapshot.issued_at,
+        3: snapshot.exp,
+        4: snapshot.trust_version,
+        5: dict(snapshot.digests),
+    }
+    return sign_sign1(cbor.encode(members), signer, typ=SNAPSHOT_TYP)
+
+
+def verify_snapshot(data: bytes, trust: TrustList, *, now: int) -> Snapshot:
+    """The snapshot in *data*, if a status key of its region signed it.
+
+    Raises:
+        StatusListError: The leaf names the check that failed.
+    """
+    token = _parse(data, typ=SNAPSHOT_TYP, max_bytes=MAX_SNAPSHOT_BYTES)
+    issuer, payload = _verify(token, trust, now=now)
+    snapshot = _decode_snapshot(payload)
+    if snapshot.region != issuer.region:
+        raise StatusListScopeError(f"a snapshot of region {snapshot.region} by another issuer")
+    _require_current(snapshot.issued_at, snapshot.exp, now=now)
+    if snapshot.trust_version > trust.version:
+        raise SnapshotError(
+            f"it goes by trust list {snapshot.trust_version}, newer than the one held"
+        )
+    return snapshot
+
+
+def _decode_snapshot(payload: bytes) -> Snapshot:
+    try:
+        members = cbor.decode(payload, max_bytes=MAX_SNAPSHOT_BYTES)
+    except CborError as error:
+        raise StatusListFormatError(f"snapshot: {error}") from error
+    match members:
+        case {1: str(region), 2: int(at), 3: int(exp), 4: int(version), 5: dict(lists), **more}:
+            pass
+        case _:
+            raise StatusListFormatError("not the members of a snapshot")
+    digests = {
+        number: digest
+        for number, digest in lists.items()
+        if isinstance(number, int) and isinstance(digest, bytes) and len(digest) == DIGEST_BYTES
+    }
+    if more or len(digests) != len(lists) or isinstance(at | exp | version, bool):
+        raise StatusListFormatError("not the members of a snapshot")
+    return Snapshot(region, at, exp, version, digests)
