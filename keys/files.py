@@ -1,0 +1,132 @@
+"""Private files: read only when nobody else can, written whole or not at all. Shell.
+
+A file that is replaced or removed is overwritten first where it lay. On disks and file systems
+that write elsewhere (flash, copy on write) that is no guarantee: what lies there is ciphertext.
+"""
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from keys.errors import KeystoreDamagedError, KeystoreMissingError, KeystorePermissionError
+
+__all__ = ["TEMPORARY", "locked", "read_private", "require_private_folder", "write_private"]
+
+#: Files of this beginning are what a crash left; nothing reads them.
+TEMPORARY: Final = ".new-"
+_OTHERS: Final = 0o077
+_MAX_BYTES: Final = 1 << 16
+
+
+def require_private_folder(folder: Path) -> None:
+    """Raise unless *folder* is a folder that only this user can enter.
+
+    Raises:
+        KeystoreMissingError: It is not there.
+        KeystorePermissionError: Others can look into it, or own it.
+    """
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise KeystoreMissingError(f"no keystore at {folder}: {error.strerror}") from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise KeystoreMissingError(f"no keystore at {folder}: not a folder")
+    _require_private(status, folder)
+
+
+def _require_private(status: os.stat_result, path: Path) -> None:
+    if status.st_mode & _OTHERS:
+        raise KeystorePermissionError(
+            f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):04o}); "
+            f"chmod go= {path}"
+        )
+    if status.st_uid != os.geteuid():
+        raise KeystorePermissionError(f"{path} belongs to another user")
+
+
+def read_private(path: Path) -> bytes:
+    """The content of a regular file that nobody else can read.
+
+    Raises:
+        KeystoreMissingError: It is not there.
+        KeystorePermissionError: Others can read or write it, or it is a link.
+        KeystoreDamagedError: It is too large to be ours.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise KeystoreMissingError(f"{path.name} is not in the keystore") from error
+    except OSError as error:
+        raise KeystorePermissionError(f"{path}: {error.strerror}") from error
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - by descriptor, as checked
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise KeystorePermissionError(f"{path} is not a regular file")
+        _require_private(status, path)
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise KeystoreDamagedError(f"{path.name} has more than {_MAX_BYTES} bytes")
+    return content
+
+
+def write_private(path: Path, content: bytes, *, token: str) -> None:
+    """Put *content* at *path*, mode 0600: durable on return, and at no moment half a file.
+
+    *token* is random hex for the name under which the file is written first.
+    """
+    temporary = path.with_name(TEMPORARY + token)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - by descriptor, as created
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        with _old(path) as old:
+            temporary.replace(path)
+            _sync_folder(path.parent)
+            if old is not None:
+                _overwrite(old)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _old(path: Path) -> Iterator[int | None]:
+    """A descriptor of the file that is about to lose its name, or None."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _overwrite(descriptor: int) -> None:
+    os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
+    os.fsync(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time changes the files of *folder*; others wait."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,222 @@
+"""A folder of keys, encrypted at rest. Shell: files and randomness.
+
+    master            opens with the passphrase (Argon2id, once per `open`), holds the master key
+    <kid>.key         one key: its record and, until it is destroyed, its seed
+    <name>.secret     32 random bytes for the issuer's symmetric uses
+
+Every byte of every file counts: a changed one is noticed when the folder is opened. What is not
+noticed: a whole file put back from an older copy, or taken away. Nothing is cached but the
+master key: a key that another process marks as compromised gives no new signer here.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from keys import files
+from keys.cose import MessageSigner
+from keys.errors import KeystoreDamagedError, KeystoreExistsError
+from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose, new_key
+from keys.record import StoredKey, decode_stored_key, encode_stored_key
+from keys.sealing import (
+    KEY_BYTES,
+    MODERATE_MEM,
+    MODERATE_OPS,
+    Master,
+    open_master,
+    seal,
+    seal_master,
+    unseal,
+)
+from keys.signer import SEED_BYTES, SeedSigner
+
+__all__ = ["Keystore"]
+
+_MASTER: Final = "master"
+_KEY: Final = re.compile(r"[0-9a-f]{8}\.key", re.ASCII)
+_SECRET: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\.secret", re.ASCII)
+
+
+class Keystore:
+    """An opened keystore. Make one with `create` or `open`."""
+
+    __slots__ = ("_folder", "_master", "_randomness")
+
+    def __init__(
+        self, folder: Path, master: Master, randomness: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        self._folder = folder
+        self._master = master
+        self._randomness = randomness
+
+    @classmethod
+    def create(  # noqa: PLR0913 - two Argon2id limits, randomness and environment are separate
+        cls,
+        folder: Path,
+        passphrase: str,
+        *,
+        environment: Environment = Environment.PRODUCTION,
+        ops: int = MODERATE_OPS,
+        mem: int = MODERATE_MEM,
+        randomness: Callable[[int], bytes] = os.urandom,
+    ) -> "Keystore":
+        """Make an empty keystore in *folder*, which must be absent or empty.
+
+        Raises:
+            KeystoreExistsError: There is something in *folder*.
+            KeystorePermissionError: Other users can look into *folder*.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.require_private_folder(folder)
+        if any(folder.iterdir()):
+            raise KeystoreExistsError(f"{folder} is not empty")
+        master = Master(randomness(KEY_BYTES), environment)
+        store = cls(folder, master, randomness)
+        store._write(
+            _MASTER, seal_master(master, passphrase, ops=ops, mem=mem, randomness=randomness)
+        )
+        return store
+
+    @classmethod
+    def open(
+        cls, folder: Path, passphrase: str, *, randomness: Callable[[int], bytes] = os.urandom
+    ) -> "Keystore":
+        """Open the keystore in *folder* and check every file in it.
+
+        Raises:
+            KeystorePassphraseError: The passphrase is wrong.
+            KeystoreError: Any other leaf names the file and what is wrong with it.
+        """
+        files.require_private_folder(folder)
+        master = open_master(files.read_private(folder / _MASTER), passphrase)
+        store = cls(folder, master, randomness)
+        store._check_all()
+        return store
+
+    @property
+    def environment(self) -> Environment:
+        return self._master.environment
+
+    def new(
+        self, purpose: Purpose, region: str, not_before: int, not_after: int, *, now: int
+    ) -> KeyInfo:
+        """Make a key; it signs nothing before it is moved to ACTIVE."""
+        seed = self._randomness(SEED_BYTES)
+        info = new_key(
+            SeedSigner(seed).public_key,
+            purpose=purpose,
+            environment=self.environment,
+            region=region,
+            not_before=not_before,
+            not_after=not_after,
+            now=now,
+        )
+        self._create(_key_file(info.kid), encode_stored_key(StoredKey(info, seed)))
+        return info
+
+    def keys(self) -> tuple[KeyInfo, ...]:
+        """The record of every key, destroyed ones too, by their beginning."""
+        names = [path.name for path in self._folder.iterdir() if _KEY.fullmatch(path.name)]
+        return tuple(sorted((self._read_key(name).info for name in names), key=_by_time))
+
+    def info(self, kid: bytes) -> KeyInfo:
+        """The record of one key.
+
+        Raises:
+            KeystoreMissingError: No such key.
+        """
+        return self._read_key(_key_file(kid)).info
+
+    def signer(self, kid: bytes, *, purpose: Purpose, now: int) -> MessageSigner:
+        """A signer, if the key may sign for *purpose* at *now*. Ask again when time has passed.
+
+        Raises:
+            KeyLifecycleError: Wrong purpose, state or time.
+            KeystoreMissingError: No such key.
+        """
+        stored = self._read_key(_key_file(kid))
+        stored.info.require_signing(purpose, now)
+        if stored.seed is None:
+            raise KeystoreDamagedError(f"key {kid.hex()} is active and has no seed")
+        return SeedSigner(stored.seed)
+
+    def move(self, kid: bytes, state: KeyState, now: int) -> KeyInfo:
+        """Write the key's new state down. A destroyed key's seed is gone on return.
+
+        Raises:
+            KeyTransitionError: That move is not allowed.
+            KeystoreMissingError: No such key.
+        """
+        name = _key_file(kid)
+        with files.locked(self._folder):
+            stored = self._read_key(name)
+            info = stored.info.moved(state, now)
+            seed = None if state is KeyState.DESTROYED else stored.seed
+            self._seal(name, encode_stored_key(StoredKey(info, seed)))
+        return info
+
+    def new_secret(self, name: str) -> bytes:
+        """Make the named secret and give its 32 bytes.
+
+        Raises:
+            KeystoreExistsError: There is one of that name.
+        """
+        secret = self._randomness(KEY_BYTES)
+        self._create(_secret_file(name), secret)
+        return secret
+
+    def secret(self, name: str) -> bytes:
+        """The 32 bytes of the named secret.
+
+        Raises:
+            KeystoreMissingError: No such secret.
+        """
+        return self._read(_secret_file(name))
+
+    def _check_all(self) -> None:
+        """Clear away what a crash left, and open every other file once."""
+        with files.locked(self._folder):
+            for path in sorted(self._folder.iterdir()):
+                if path.name.startswith(files.TEMPORARY):
+                    path.unlink()
+                elif _KEY.fullmatch(path.name):
+                    self._read_key(path.name)
+                elif _SECRET.fullmatch(path.name):
+                    self._read(path.name)
+                elif path.name != _MASTER:
+                    raise KeystoreDamagedError(f"{path.name} does not belong in a keystore")
+
+    def _create(self, name: str, content: bytes) -> None:
+        with files.locked(self._folder):
+            if (self._folder / name).exists():
+                raise KeystoreExistsError(f"{name} is in the keystore already")
+            self._seal(name, content)
+
+    def _seal(self, name: str, content: bytes) -> None:
+        self._write(name, seal(self._master, name, content, self._randomness))
+
+    def _write(self, name: str, data: bytes) -> None:
+        files.write_private(self._folder / name, data, token=self._randomness(8).hex())
+
+    def _read(self, name: str) -> bytes:
+        return unseal(self._master, name, files.read_private(self._folder / name))
+
+    def _read_key(self, name: str) -> StoredKey:
+        return decode_stored_key(self._read(name))
+
+
+def _key_file(kid: bytes) -> str:
+    return f"{kid.hex()}.key"
+
+
+def _secret_file(name: str) -> str:
+    file_name = f"{name}.secret"
+    if not _SECRET.fullmatch(file_name):
+        raise ValueError("a secret's name is 1 to 64 of a-z, 0-9 and -")
+    return file_name
+
+
+def _by_time(info: KeyInfo) -> tuple[int, bytes]:
+    return info.not_before, info.kid
