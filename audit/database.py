@@ -15,9 +15,12 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["create_tables", "is_sqlite", "open_engine", "reading", "writing"]
+from audit.errors import DatabaseDamagedError
+
+__all__ = ["create_tables", "is_disk_failure", "is_sqlite", "open_engine", "reading", "writing"]
 
 #: Milliseconds that a writer waits for another process to finish.
 _BUSY_TIMEOUT_MS: Final = 10_000
@@ -51,7 +54,7 @@ def create_tables(engine: Engine, metadata: MetaData) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that may write; committed, durable, when the block ends without an error."""
-    with engine.connect() as connection:
+    with _naming_damage(engine), engine.connect() as connection:
         connection.execution_options(**{_WRITES: True})
         with connection.begin():
             yield connection
@@ -60,7 +63,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that sees one state of the database, whoever writes meanwhile."""
-    with engine.connect() as connection:
+    with _naming_damage(engine), engine.connect() as connection:
         if not is_sqlite(engine):
             connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
@@ -69,6 +72,27 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 def is_sqlite(engine: Engine) -> bool:
     return engine.dialect.name == "sqlite"
+
+
+def is_disk_failure(error: DBAPIError) -> bool:
+    """Whether SQLite could not read or write its file, so that nothing is known of a commit."""
+    return _sqlite_code(error) == sqlite3.SQLITE_IOERR
+
+
+@contextmanager
+def _naming_damage(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if _sqlite_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise DatabaseDamagedError(f"{engine.url.database} is damaged") from error
+        raise
+
+
+def _sqlite_code(error: DBAPIError) -> int | None:
+    """SQLite's primary result code."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 def _open_sqlite(url: URL) -> Engine:

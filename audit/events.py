@@ -9,7 +9,7 @@ ids, counts, kinds and reasons, never a name, number or address.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -24,6 +24,7 @@ from keys.errors import CborError
 __all__ = [
     "EVENT_ID_BYTES", "MAX_BODY_BYTES", "SALT_BYTES", "SUBJECT_BYTES", "Event", "Kind",
     "commitment", "decode_event", "encode_event",
+    "erasure_details",
 ]  # fmt: skip
 
 EVENT_ID_BYTES: Final = 16
@@ -134,6 +135,17 @@ def decode_event(data: bytes) -> Event:
 def commitment(salt: bytes, body: bytes) -> bytes:
     """32 bytes: the log's entry for *body*."""
     return hashlib.sha256(salt + body).digest()
+
+
+def erasure_details(entries: Iterable[tuple[int, bytes, str, int]]) -> dict[str, cbor.Value]:
+    """Details of an ENTRIES_ERASED event.
+
+    Args:
+        entries: leaf_index, event_id, kind and at of each erased entry: what stays of it.
+    """
+    kept = sorted(entries)
+    digest = hashlib.sha256(cbor.encode(kept)).digest()
+    return {"entries": [entry[0] for entry in kept], "kept": digest}
 
 
 _KINDS: Final = frozenset(Kind)

@@ -43,6 +43,7 @@ log_entries = Table(
     Column("salt", LargeBinary),
     Column("body", LargeBinary),
     Column("commitment", LargeBinary, nullable=False),
+    Index("ix_log_entries_kind_at", "kind", "at"),
     sqlite_strict=True,
 )
 

@@ -1,0 +1,394 @@
+"""The transparency log over a database. Shell. Spec page: docs/spec/log.md; ADR 0005.
+
+Appending: encode and hash in memory, sign the new checkpoint, then one transaction that compares
+and sets the tree's size, writes entries and tiles, and commits. Nothing that was signed leaves
+before the commit. What was signed last stays in memory: a database that no longer agrees with it
+is noticed before the next signature, and then the log signs nothing any more.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from audit import store
+from audit.database import is_disk_failure, reading, writing
+from audit.errors import (
+    AuditError,
+    CheckpointError,
+    DatabaseDamagedError,
+    EmptyLogError,
+    EventConflictError,
+    LogBusyError,
+    LogClockError,
+    LogForkError,
+    LogStoppedError,
+    ProofError,
+)
+from audit.events import (
+    EVENT_ID_BYTES,
+    SALT_BYTES,
+    Event,
+    Kind,
+    commitment,
+    decode_event,
+    encode_event,
+    erasure_details,
+)
+from audit.models import log_entries
+from audit.tlog.checkpoint import Checkpoint, log_keys, sign_checkpoint, verify_checkpoint
+from audit.tlog.merkle import (
+    EMPTY_ROOT,
+    Frontier,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    root_of,
+)
+from audit.tlog.note import NoteKey
+from audit.tlog.proof import Proof
+from audit.tlog.tiles import TILE_WIDTH, Edge, TileChange, TileReader, edge_of, subtrees
+from keys.cose import MessageSigner
+
+__all__ = ["Log", "LoggedEvent"]
+
+_TRIES: Final = 8
+_ERASED_AT_ONCE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event, where it stands, and a proof that opens it (`Proof.extra` is salt || body)."""
+
+    leaf_index: int
+    event: Event
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What this process knows to be in the log."""
+
+    edge: Edge
+    root: bytes
+    time: int
+    stored: store.Head | None
+
+    @property
+    def size(self) -> int:
+        return self.edge.frontier.size
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """A batch, ready to be written."""
+
+    rows: list[store.EntryRow]
+    tiles: list[TileChange]
+    head: store.Head
+    held: _Held
+
+
+class _LostRaceError(Exception):
+    """Another process has appended since."""
+
+
+class Log:
+    """An append-only log of events. Safe to share between threads.
+
+    Opening checks that the stored head is signed by *signer* and that the stored tiles lead to
+    its root. It does not re-hash all entries: `audit.verify` does.
+
+    Raises:
+        LogForkError: On opening or appending, where the database does not fit what was signed.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        signer: MessageSigner,
+        origin: str,
+        *,
+        randomness: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._engine = engine
+        self._signer = signer
+        self._origin = origin
+        self._randomness = randomness
+        self._keys = log_keys(origin, signer)
+        self._lock = threading.Lock()
+        self._stopped: AuditError | None = None
+        self._trusted = _Held(Edge(Frontier(), ()), EMPTY_ROOT, 0, None)
+        #: None after anything that leaves open whether a commit happened.
+        self._held: _Held | None = None
+        self._reload()
+
+    @property
+    def key(self) -> NoteKey:
+        """The key that verifies this log's checkpoints."""
+        return self._keys[0]
+
+    @property
+    def timestamp_key(self) -> NoteKey:
+        """The key that verifies the time on this log's checkpoints."""
+        return self._keys[1]
+
+    def append(self, events: Iterable[Event], *, now: int) -> list[int]:
+        """Write events, durably, and sign a checkpoint over them; gives their leaf indices.
+
+        An event whose id is in the log already keeps its old index, so a batch whose fate is
+        unknown can be appended again. The whole batch is one transaction and one commit.
+
+        Raises:
+            EventConflictError: An id is known with other content. Nothing was appended.
+            LogClockError: *now* lies before the last checkpoint.
+            LogForkError: The database does not extend what was signed.
+            LogBusyError: Another process won every race.
+            LogStoppedError: The disk failed; this log has to be opened again.
+        """
+        with self._lock, self._stopping():
+            return self._append(list(events), now, erased=())
+
+    def erase(self, subject: bytes, *, now: int) -> int:
+        """Forget what the entries about *subject* say; gives how many there were.
+
+        Their commitments stay, so the log still verifies, and an event says which entries were
+        erased: an entry that is empty without such an event is damage.
+        """
+        total = 0
+        with self._lock, self._stopping():
+            while chosen := self._some_of(subject):
+                details = erasure_details(
+                    (entry.leaf_index, entry.event_id, entry.kind, entry.at) for entry in chosen
+                )
+                event_id = self._randomness(EVENT_ID_BYTES)
+                event = Event(event_id, Kind.ENTRIES_ERASED, now, None, details)
+                self._append([event], now, erased=[entry.leaf_index for entry in chosen])
+                total += len(chosen)
+        return total
+
+    def checkpoint(self) -> bytes:
+        """The newest signed checkpoint.
+
+        Raises:
+            EmptyLogError: Nothing was appended yet.
+        """
+        with reading(self._engine) as connection:
+            return _head(connection).checkpoint
+
+    def size(self) -> int:
+        """How many entries there are."""
+        with reading(self._engine) as connection:
+            head = store.read_head(connection)
+        return 0 if head is None else head.tree_size
+
+    def inclusion(self, leaf_index: int) -> Proof:
+        """A proof for one entry under the newest checkpoint; it does not open the entry.
+
+        Raises:
+            ValueError: There is no such entry.
+            EmptyLogError: Nothing was appended yet.
+        """
+        with reading(self._engine) as connection:
+            head = _head(connection)
+            subtree = subtrees(_tile_reader(connection))
+            hashes = inclusion_proof(leaf_index, head.tree_size, subtree)
+        return Proof(leaf_index, tuple(hashes), head.checkpoint)
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Hashes that show the tree of *new* entries to begin with that of *old* entries.
+
+        Raises:
+            ValueError: Not 0 <= old <= new <= size.
+            EmptyLogError: Nothing was appended yet.
+        """
+        with reading(self._engine) as connection:
+            if new > _head(connection).tree_size:
+                raise ValueError(f"the log has no {new} entries")
+            return consistency_proof(old, new, subtrees(_tile_reader(connection)))
+
+    def root(self, size: int) -> bytes:
+        """The root over the first *size* entries.
+
+        Raises:
+            ValueError: The log is shorter.
+        """
+        with reading(self._engine) as connection:
+            head = store.read_head(connection)
+            if size > (0 if head is None else head.tree_size):
+                raise ValueError(f"the log has no {size} entries")
+            return root_of(size, subtrees(_tile_reader(connection)))
+
+    def events_of(self, subject: bytes) -> tuple[LoggedEvent, ...]:
+        """All that the log says about *subject*, oldest first, each with its proof."""
+        with reading(self._engine) as connection:
+            head = store.read_head(connection)
+            if head is None:
+                return ()
+            subtree = subtrees(_tile_reader(connection))
+            found = []
+            for entry in store.read_entries(connection, log_entries.c.subject == subject):
+                if entry.salt is None or entry.body is None:
+                    continue
+                hashes = inclusion_proof(entry.leaf_index, head.tree_size, subtree)
+                opening = entry.salt + entry.body
+                proof = Proof(entry.leaf_index, tuple(hashes), head.checkpoint, opening)
+                found.append(LoggedEvent(entry.leaf_index, decode_event(entry.body), proof))
+            return tuple(found)
+
+    def events(self, kinds: Iterable[Kind], *, since: int) -> list[tuple[int, Event]]:
+        """Leaf index and event of all events of these kinds that happened at *since* or later."""
+        chosen = log_entries.c.kind.in_([kind.value for kind in kinds])
+        with reading(self._engine) as connection:
+            return [
+                (entry.leaf_index, decode_event(entry.body))
+                for entry in store.read_entries(connection, chosen & (log_entries.c.at >= since))
+                if entry.body is not None
+            ]
+
+    def knows(self, event_ids: Iterable[bytes]) -> set[bytes]:
+        """Those of *event_ids* that are in the log."""
+        with reading(self._engine) as connection:
+            return set(store.read_known(connection, event_ids))
+
+    def _append(self, events: list[Event], now: int, *, erased: Sequence[int]) -> list[int]:
+        distinct = _distinct(events)
+        known: dict[bytes, int] = {}
+        for _ in range(_TRIES):
+            fresh = [event for event_id, event in distinct.items() if event_id not in known]
+            if not fresh:
+                return [known[event.event_id] for event in events]
+            held = self._held or self._reload()
+            staged = self._stage(held, fresh, now)
+            self._held = None  # until the outcome is certain
+            try:
+                self._write(held, staged, erased)
+            except _LostRaceError:
+                continue
+            except IntegrityError as error:
+                known = self._known(distinct)
+                if not known:
+                    raise LogForkError(f"something stands beyond entry {held.size}") from error
+                continue
+            self._held = self._trusted = staged.held
+            known |= {row[1]: row[0] for row in staged.rows}
+        raise LogBusyError(f"lost {_TRIES} races in a row")
+
+    def _stage(self, held: _Held, events: list[Event], now: int) -> _Staged:
+        """Encode, salt, hash and sign. Touches no database."""
+        if now < held.time:
+            raise LogClockError(f"the last checkpoint is {held.time - now} s ahead of the clock")
+        salts = self._randomness(SALT_BYTES * len(events))
+        rows: list[store.EntryRow] = []
+        leaves: list[bytes] = []
+        for position, event in enumerate(events):
+            body = encode_event(event)
+            salt = salts[SALT_BYTES * position : SALT_BYTES * (position + 1)]
+            entry = commitment(salt, body)
+            kind, at, subject = event.kind.value, event.at, event.subject
+            index = held.size + position
+            rows.append((index, event.event_id, kind, at, subject, salt, body, entry))
+            leaves.append(leaf_hash(entry))
+        edge, tiles = held.edge.extended(leaves)
+        size, root = edge.frontier.size, edge.frontier.root()
+        checkpoint = Checkpoint(self._origin, size, root)
+        head = store.Head(size, sign_checkpoint(checkpoint, self._signer, now=now))
+        return _Staged(rows, tiles, head, _Held(edge, root, now, head))
+
+    def _write(self, held: _Held, staged: _Staged, erased: Sequence[int]) -> None:
+        """One transaction, one commit."""
+        with writing(self._engine) as connection:
+            if not store.swap_head(connection, held.stored, staged.head):
+                raise _LostRaceError
+            store.add_entries(connection, staged.rows)
+            if not store.put_tiles(connection, staged.tiles):
+                raise LogForkError("a stored tile is not the one that was signed over")
+            if staged.held.size // TILE_WIDTH > held.size // TILE_WIDTH:
+                store.add_checkpoint(connection, staged.head)
+            store.erase_entries(connection, erased)
+
+    def _reload(self) -> _Held:
+        """Learn what is stored, if it extends what this process has signed or seen."""
+        with reading(self._engine) as connection:
+            head = store.read_head(connection)
+            if head is None:
+                if self._trusted.stored is not None or store.has_entries(connection):
+                    raise LogForkError("the log's head is gone")
+                held = self._trusted
+            else:
+                held = self._load(_tile_reader(connection), head)
+        self._held = self._trusted = held
+        return held
+
+    def _load(self, read: TileReader, head: store.Head) -> _Held:
+        key, timestamp = self._keys
+        try:
+            signed = verify_checkpoint(head.checkpoint, key, timestamp=timestamp)
+            edge = edge_of(head.tree_size, read)
+            before = root_of(min(self._trusted.size, head.tree_size), subtrees(read))
+        except (CheckpointError, ProofError) as error:
+            raise LogForkError(f"the stored head: {error}") from error
+        root = edge.frontier.root()
+        if (signed.checkpoint.tree_size, signed.checkpoint.root_hash) != (head.tree_size, root):
+            raise LogForkError("the stored tiles do not lead to the signed root")
+        if head.tree_size < self._trusted.size or before != self._trusted.root:
+            raise LogForkError(f"the log does not extend its first {self._trusted.size} entries")
+        return _Held(edge, root, signed.time or 0, head)
+
+    def _known(self, events: dict[bytes, Event]) -> dict[bytes, int]:
+        """Leaf indices of those events that are in the log."""
+        with reading(self._engine) as connection:
+            known = store.read_known(connection, events)
+        for event_id, entry in known.items():
+            if entry.body is not None and entry.body != encode_event(events[event_id]):
+                raise EventConflictError(f"entry {entry.leaf_index} has this id and other content")
+        return {event_id: entry.leaf_index for event_id, entry in known.items()}
+
+    def _some_of(self, subject: bytes) -> list[store.Entry]:
+        with reading(self._engine) as connection:
+            entries = store.read_entries(connection, log_entries.c.subject == subject)
+            return list(islice(entries, _ERASED_AT_ONCE))
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Stop for good after what must not be tried again."""
+        if self._stopped is not None:
+            raise self._stopped
+        try:
+            yield
+        except (LogForkError, DatabaseDamagedError) as error:
+            self._stopped = error
+            raise
+        except OperationalError as error:
+            if not is_disk_failure(error):
+                raise
+            # A second fsync may report success for what the first one lost.
+            self._stopped = LogStoppedError("the disk failed under a commit")
+            raise self._stopped from error
+
+
+def _distinct(events: Iterable[Event]) -> dict[bytes, Event]:
+    """Each event once, in order."""
+    distinct: dict[bytes, Event] = {}
+    for event in events:
+        if distinct.setdefault(event.event_id, event) != event:
+            raise EventConflictError("two events of one batch share an id")
+    return distinct
+
+
+def _head(connection: Connection) -> store.Head:
+    head = store.read_head(connection)
+    if head is None:
+        raise EmptyLogError("the log is empty")
+    return head
+
+
+def _tile_reader(connection: Connection) -> TileReader:
+    return partial(store.read_tile, connection)

@@ -1,0 +1,134 @@
+"""The log's rows, in and out. Shell; knows SQL and nothing about trees or signatures.
+
+Batches go straight to the driver: through the ORM a row costs several times its hashing.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from audit.models import log_checkpoints, log_entries, log_head, log_tiles
+from audit.tlog.tiles import TileChange
+
+__all__ = [
+    "Entry", "EntryRow", "Head", "add_checkpoint", "add_entries", "erase_entries", "has_entries",
+    "put_tiles", "read_entries", "read_head", "read_known", "read_tile", "swap_head",
+]  # fmt: skip
+
+#: leaf_index, event_id, kind, at, subject, salt, body, commitment.
+EntryRow: TypeAlias = "tuple[int, bytes, str, int, bytes | None, bytes | None, bytes | None, bytes]"
+
+_CHUNK: Final = 500  # far below every driver's limit of parameters
+_ADD_SQLITE: Final = "INSERT INTO log_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_POSTGRESQL: Final = (
+    "INSERT INTO log_entries SELECT * FROM unnest(%s::bigint[], %s::bytea[], %s::text[],"
+    " %s::bigint[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The log's one head row: a size, and the checkpoint signed for it."""
+
+    tree_size: int
+    checkpoint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored entry. Salt, body and subject are None once it is erased."""
+
+    leaf_index: int
+    event_id: bytes
+    kind: str
+    at: int
+    subject: bytes | None
+    salt: bytes | None
+    body: bytes | None
+    commitment: bytes
+
+
+def read_head(connection: Connection) -> Head | None:
+    row = connection.execute(select(log_head.c.tree_size, log_head.c.checkpoint)).one_or_none()
+    return None if row is None else Head(row.tree_size, row.checkpoint)
+
+
+def swap_head(connection: Connection, before: Head | None, after: Head) -> bool:
+    """Compare and set, in one statement. False: the row is not *before* any more."""
+    values = {"tree_size": after.tree_size, "checkpoint": after.checkpoint}
+    if before is None:
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        statement = dialect.insert(log_head).values(id=1, **values).on_conflict_do_nothing()
+        return connection.execute(statement).rowcount == 1
+    same = (log_head.c.tree_size == before.tree_size) & (log_head.c.checkpoint == before.checkpoint)
+    return connection.execute(update(log_head).where(same).values(**values)).rowcount == 1
+
+
+def add_checkpoint(connection: Connection, head: Head) -> None:
+    """Keep *head* for good, to narrow down later where a rewritten log went wrong."""
+    connection.execute(
+        insert(log_checkpoints).values(tree_size=head.tree_size, checkpoint=head.checkpoint)
+    )
+
+
+def add_entries(connection: Connection, rows: Sequence[EntryRow]) -> None:
+    """Raises IntegrityError where an index or event id is there already."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_ADD_SQLITE, list(rows))
+    else:
+        columns = tuple(map(list, zip(*rows, strict=True)))
+        connection.exec_driver_sql(_ADD_POSTGRESQL, columns)
+
+
+def put_tiles(connection: Connection, changes: Iterable[TileChange]) -> bool:
+    """Write tiles. False: a tile that grows is not the one that was held."""
+    for change in changes:
+        key = (log_tiles.c.level == change.level) & (log_tiles.c.tile_index == change.tile_index)
+        if change.before:
+            same = key & (log_tiles.c.hashes == change.before)
+            statement = update(log_tiles).where(same).values(hashes=change.after)
+            if connection.execute(statement).rowcount != 1:
+                return False
+        else:
+            values = {"level": change.level, "tile_index": change.tile_index}
+            connection.execute(insert(log_tiles).values(**values, hashes=change.after))
+    return True
+
+
+def read_tile(connection: Connection, level: int, tile_index: int) -> bytes:
+    """A tile's hashes; empty where there is none."""
+    key = (log_tiles.c.level == level) & (log_tiles.c.tile_index == tile_index)
+    return connection.execute(select(log_tiles.c.hashes).where(key)).scalar() or b""
+
+
+def has_entries(connection: Connection) -> bool:
+    return connection.execute(select(log_entries.c.leaf_index).limit(1)).first() is not None
+
+
+def read_entries(connection: Connection, where: ColumnElement[bool]) -> Iterator[Entry]:
+    """Entries in the log's order."""
+    statement = select(log_entries).where(where).order_by(log_entries.c.leaf_index)
+    for row in connection.execute(statement):
+        yield Entry(*row)
+
+
+def read_known(connection: Connection, event_ids: Iterable[bytes]) -> dict[bytes, Entry]:
+    """Those of *event_ids* that are in the log."""
+    ids, known = iter(event_ids), {}
+    while chunk := list(islice(ids, _CHUNK)):
+        for entry in read_entries(connection, log_entries.c.event_id.in_(chunk)):
+            known[entry.event_id] = entry
+    return known
+
+
+def erase_entries(connection: Connection, leaf_indices: Sequence[int]) -> None:
+    """Drop what opens these entries and whom they concern. Their commitments stay."""
+    for start in range(0, len(leaf_indices), _CHUNK):
+        chosen = log_entries.c.leaf_index.in_(leaf_indices[start : start + _CHUNK])
+        connection.execute(
+            update(log_entries).where(chosen).values(subject=None, salt=None, body=None)
+        )
