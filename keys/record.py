@@ -1,5 +1,6 @@
 """A key's record as it stands in a keystore file. Pure."""
 
+from dataclasses import dataclass, field
 from typing import Final
 
 from keys import cbor
