@@ -5,7 +5,7 @@ four kinds. Nothing that a stranger can put into a QR code raises.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -146,18 +146,19 @@ class Lists:
 
     Attributes:
         statuses: By list number.
-        newest: The latest time at which any of them was signed. It cannot be earlier than that.
+        newest: The latest time at which any list that this verifier ever held was signed: it
+            cannot be earlier than that. By default it is found from the lists given here; who
+            opens status lists only when needed passes the time that it has noted.
     """
 
     trust: TrustList
     statuses: Mapping[int, StatusList]
-    newest: int = field(init=False)
+    newest: int = -1
 
     def __post_init__(self) -> None:
-        if any(number != held.list_number for number, held in self.statuses.items()):
-            raise ValueError("a status list under another list's number")
-        times = (held.issued_at for held in self.statuses.values())
-        object.__setattr__(self, "newest", max(self.trust.issued_at, *times, 0))
+        if self.newest < 0:
+            times = [held.issued_at for held in self.statuses.values()]
+            object.__setattr__(self, "newest", max(self.trust.issued_at, *times, 0))
 
 
 def check(text: str, lists: Lists, *, now: int, policy: Policy) -> Outcome:
@@ -278,7 +279,7 @@ def _out_of_time(
 def _taken_back(code: VerifiedCode, statuses: Mapping[int, StatusList], now: int) -> Reason | None:
     """(10) Status. There is no way around it: no list, no admission."""
     held = statuses.get(code.list_number)
-    if held is None:
+    if held is None or held.list_number != code.list_number:
         return Reason.NO_STATUS
     if now >= held.exp or now - held.issued_at > MAX_LIST_AGE_S:
         return Reason.STALE_STATUS

@@ -19,7 +19,7 @@ from keys import cbor
 from keys.cose import MessageSigner, Sign1, VerifiedPayload, parse_sign1, sign_sign1, verify_sign1
 from keys.errors import CborError, Sign1Error, SignatureError
 from keys.lifecycle import Purpose
-from keys.trustlist import ListedIssuer, TrustList
+from keys.trustlist import ListedIssuer, ListedKey, TrustList
 from verifier.errors import (
     SnapshotError,
     StatusListClearedError,
@@ -34,7 +34,8 @@ from verifier.errors import (
 __all__ = [
     "DEFAULT_ENTRIES", "MAX_ENTRIES", "MAX_TOKEN_BYTES", "MAX_TTL_S", "SNAPSHOT_TYP",
     "STATUS_LIST_TYP", "Snapshot", "Status", "StatusList", "accept_status_list", "pack_statuses",
-    "sign_snapshot", "sign_status_list", "verify_snapshot", "verify_status_list",
+    "recall_status_list", "sign_snapshot", "sign_status_list", "verify_snapshot",
+    "verify_status_list",
 ]  # fmt: skip
 
 STATUS_LIST_TYP: Final = "application/statuslist+cwt"
@@ -142,18 +143,38 @@ def sign_status_list(  # noqa: PLR0913 - a token has this many members
 
 
 def verify_status_list(data: bytes, trust: TrustList, *, now: int) -> StatusList:
-    """The list in *data*, if a status key of the issuer that owns it signed it.
+    """The list in *data*, if a status key of the issuer that owns it signed it, and it counts now.
 
     Does not compare it with an older one: `accept_status_list` does.
 
     Raises:
         StatusListError: The leaf names the check that failed.
     """
+    new, key = _read(data, trust)
+    _require_current(new.issued_at, new.exp, now=now)
+    _require_in_force(key, now)
+    return new
+
+
+def recall_status_list(data: bytes, trust: TrustList) -> StatusList:
+    """A list that this verifier accepted earlier, whether or not it still counts.
+
+    All of `verify_status_list` but the time: the check itself says when a held list is stale. A
+    list whose signer is no longer listed is refused.
+
+    Raises:
+        StatusListError: The leaf names the check that failed.
+    """
+    return _read(data, trust)[0]
+
+
+def _read(data: bytes, trust: TrustList) -> tuple[StatusList, ListedKey]:
+    """A genuine list, and the key that signed it while it was in force."""
     token = _parse(data, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
-    issuer, payload = _verify(token, trust, now=now)
-    sub, issued_at, exp, ttl, bits, lst = _decode_claims(payload)
-    _require_current(issued_at, exp, now=now)
-    return StatusList(
+    issuer, key = _find_signer(token, trust)
+    sub, issued_at, exp, ttl, bits, lst = _decode_claims(_verify(token, key))
+    _require_in_force(key, issued_at)
+    status_list = StatusList(
         list_number=_list_number(sub, issuer),
         region=issuer.region,
         issued_at=issued_at,
@@ -163,6 +184,7 @@ def verify_status_list(data: bytes, trust: TrustList, *, now: int) -> StatusList
         packed=_inflate(lst, max_bytes=MAX_ENTRIES * bits // 8),
         sha256=hashlib.sha256(data).digest(),
     )
+    return status_list, key
 
 
 def accept_status_list(
@@ -212,18 +234,23 @@ def _parse(data: bytes, *, typ: str, max_bytes: int) -> Sign1:
         raise StatusListFormatError(str(error)) from error
 
 
-def _verify(token: Sign1, trust: TrustList, *, now: int) -> tuple[ListedIssuer, VerifiedPayload]:
-    """The issuer whose status key signed, and what it signed."""
+def _find_signer(token: Sign1, trust: TrustList) -> tuple[ListedIssuer, ListedKey]:
     found = trust.find(token.kid)
     if found is None:
         raise StatusListSignerError(f"key {token.kid.hex()} is not on the trust list")
-    issuer, key = found
-    if key.purpose is not Purpose.STATUS:
-        raise StatusListSignerError(f"key {token.kid.hex()} is for {key.purpose}, not for status")
-    if not key.not_before <= now < key.not_after:
-        raise StatusListSignerError(f"key {token.kid.hex()} is not in force")
+    if found[1].purpose is not Purpose.STATUS:
+        raise StatusListSignerError(f"key {token.kid.hex()} is not for status lists")
+    return found
+
+
+def _require_in_force(key: ListedKey, at: int) -> None:
+    if not key.not_before <= at < key.not_after:
+        raise StatusListSignerError(f"key {key.kid.hex()} is not in force")
+
+
+def _verify(token: Sign1, key: ListedKey) -> VerifiedPayload:
     try:
-        return issuer, verify_sign1(token, key.public_key)
+        return verify_sign1(token, key.public_key)
     except SignatureError as error:
         raise StatusListSignerError(str(error)) from error
 
@@ -326,8 +353,9 @@ def verify_snapshot(data: bytes, trust: TrustList, *, now: int) -> Snapshot:
         StatusListError: The leaf names the check that failed.
     """
     token = _parse(data, typ=SNAPSHOT_TYP, max_bytes=MAX_SNAPSHOT_BYTES)
-    issuer, payload = _verify(token, trust, now=now)
-    snapshot = _decode_snapshot(payload)
+    issuer, key = _find_signer(token, trust)
+    snapshot = _decode_snapshot(_verify(token, key))
+    _require_in_force(key, now)
     if snapshot.region != issuer.region:
         raise StatusListScopeError(f"a snapshot of region {snapshot.region} by another issuer")
     _require_current(snapshot.issued_at, snapshot.exp, now=now)
