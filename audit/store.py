@@ -62,8 +62,8 @@ def swap_head(connection: Connection, before: Head | None, after: Head) -> bool:
     values = {"tree_size": after.tree_size, "checkpoint": after.checkpoint}
     if before is None:
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        statement = dialect.insert(log_head).values(id=1, **values).on_conflict_do_nothing()
-        return connection.execute(statement).rowcount == 1
+        first = dialect.insert(log_head).values(id=1, **values).on_conflict_do_nothing()
+        return connection.execute(first.returning(log_head.c.id)).first() is not None
     same = (log_head.c.tree_size == before.tree_size) & (log_head.c.checkpoint == before.checkpoint)
     return connection.execute(update(log_head).where(same).values(**values)).rowcount == 1
 
