@@ -140,11 +140,22 @@ class Log:
         """The key that verifies the time on this log's checkpoints."""
         return self._keys[1]
 
-    def append(self, events: Iterable[Event], *, now: int) -> list[int]:
+    def append(
+        self,
+        events: Iterable[Event],
+        *,
+        now: int,
+        also: Callable[[Connection], None] | None = None,
+    ) -> list[int]:
         """Write events, durably, and sign a checkpoint over them; gives their leaf indices.
 
         An event whose id is in the log already keeps its old index, so a batch whose fate is
         unknown can be appended again. The whole batch is one transaction and one commit.
+
+        *also* runs inside that transaction, after the race for the tree's size is won: what it
+        reads stays true until the commit, what it writes is committed with the entries or not at
+        all, and what it raises appends nothing. It may run again after a lost race, and not at
+        all where every event is known already. It must break no constraint of the database.
 
         Raises:
             EventConflictError: An id is known with other content. Nothing was appended.
@@ -154,7 +165,7 @@ class Log:
             LogStoppedError: The disk failed; this log has to be opened again.
         """
         with self._lock, self._stopping():
-            return self._append(list(events), now, erased=())
+            return self._append(list(events), now, erased=(), also=also)
 
     def erase(self, subject: bytes, *, now: int) -> int:
         """Forget what the entries about *subject* say; gives how many there were.
@@ -258,7 +269,14 @@ class Log:
         with reading(self._engine) as connection:
             return set(store.read_known(connection, event_ids))
 
-    def _append(self, events: list[Event], now: int, *, erased: Sequence[int]) -> list[int]:
+    def _append(
+        self,
+        events: list[Event],
+        now: int,
+        *,
+        erased: Sequence[int],
+        also: Callable[[Connection], None] | None = None,
+    ) -> list[int]:
         distinct = _distinct(events)
         known: dict[bytes, int] = {}
         for _ in range(_TRIES):
@@ -269,7 +287,7 @@ class Log:
             staged = self._stage(held, fresh, now)
             self._held = None  # until the outcome is certain
             try:
-                self._write(held, staged, erased)
+                self._write(held, staged, erased, also)
             except _LostRaceError:
                 continue
             except IntegrityError as error:
@@ -302,11 +320,19 @@ class Log:
         head = store.Head(size, sign_checkpoint(checkpoint, self._signer, now=now))
         return _Staged(rows, tiles, head, _Held(edge, root, now, head))
 
-    def _write(self, held: _Held, staged: _Staged, erased: Sequence[int]) -> None:
+    def _write(
+        self,
+        held: _Held,
+        staged: _Staged,
+        erased: Sequence[int],
+        also: Callable[[Connection], None] | None,
+    ) -> None:
         """One transaction, one commit."""
         with writing(self._engine) as connection:
             if not store.swap_head(connection, held.stored, staged.head):
                 raise _LostRaceError
+            if also is not None:
+                also(connection)
             store.add_entries(connection, staged.rows)
             if not store.put_tiles(connection, staged.tiles):
                 raise LogForkError("a stored tile is not the one that was signed over")
