@@ -8,7 +8,7 @@ is noticed before the next signature, and then the log signs nothing any more.
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -165,7 +165,7 @@ class Log:
             LogStoppedError: The disk failed; this log has to be opened again.
         """
         with self._lock, self._stopping():
-            return self._append(list(events), now, erased=(), also=also)
+            return self._append(list(events), now, also)
 
     def erase(self, subject: bytes, *, now: int) -> int:
         """Forget what the entries about *subject* say; gives how many there were.
@@ -181,7 +181,8 @@ class Log:
                 )
                 event_id = self._randomness(EVENT_ID_BYTES)
                 event = Event(event_id, Kind.ENTRIES_ERASED, now, None, details)
-                self._append([event], now, erased=[entry.leaf_index for entry in chosen])
+                indices = [entry.leaf_index for entry in chosen]
+                self._append([event], now, partial(store.erase_entries, leaf_indices=indices))
                 total += len(chosen)
         return total
 
@@ -254,28 +255,13 @@ class Log:
                 found.append(LoggedEvent(entry.leaf_index, decode_event(entry.body), proof))
             return tuple(found)
 
-    def events(self, kinds: Iterable[Kind], *, since: int) -> list[tuple[int, Event]]:
-        """Leaf index and event of all events of these kinds that happened at *since* or later."""
-        chosen = log_entries.c.kind.in_([kind.value for kind in kinds])
-        with reading(self._engine) as connection:
-            return [
-                (entry.leaf_index, decode_event(entry.body))
-                for entry in store.read_entries(connection, chosen & (log_entries.c.at >= since))
-                if entry.body is not None
-            ]
-
     def knows(self, event_ids: Iterable[bytes]) -> set[bytes]:
         """Those of *event_ids* that are in the log."""
         with reading(self._engine) as connection:
             return set(store.read_known(connection, event_ids))
 
     def _append(
-        self,
-        events: list[Event],
-        now: int,
-        *,
-        erased: Sequence[int],
-        also: Callable[[Connection], None] | None = None,
+        self, events: list[Event], now: int, also: Callable[[Connection], None] | None
     ) -> list[int]:
         distinct = _distinct(events)
         known: dict[bytes, int] = {}
@@ -287,7 +273,7 @@ class Log:
             staged = self._stage(held, fresh, now)
             self._held = None  # until the outcome is certain
             try:
-                self._write(held, staged, erased, also)
+                self._write(held, staged, also)
             except _LostRaceError:
                 continue
             except IntegrityError as error:
@@ -321,11 +307,7 @@ class Log:
         return _Staged(rows, tiles, head, _Held(edge, root, now, head))
 
     def _write(
-        self,
-        held: _Held,
-        staged: _Staged,
-        erased: Sequence[int],
-        also: Callable[[Connection], None] | None,
+        self, held: _Held, staged: _Staged, also: Callable[[Connection], None] | None
     ) -> None:
         """One transaction, one commit."""
         with writing(self._engine) as connection:
@@ -338,7 +320,6 @@ class Log:
                 raise LogForkError("a stored tile is not the one that was signed over")
             if staged.held.size // TILE_WIDTH > held.size // TILE_WIDTH:
                 store.add_checkpoint(connection, staged.head)
-            store.erase_entries(connection, erased)
 
     def _reload(self) -> _Held:
         """Learn what is stored, if it extends what this process has signed or seen."""

@@ -43,7 +43,6 @@ log_entries = Table(
     Column("salt", LargeBinary),
     Column("body", LargeBinary),
     Column("commitment", LargeBinary, nullable=False),
-    Index("ix_log_entries_kind_at", "kind", "at"),
     sqlite_strict=True,
 )
 
@@ -61,9 +60,10 @@ log_tiles = Table(
 log_head = Table(
     "log_head",
     metadata,
-    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("tree_size", _Big, nullable=False),
     Column("checkpoint", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
     sqlite_strict=True,
 )
 
