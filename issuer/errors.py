@@ -1,6 +1,7 @@
 """What can be wrong in the issuer. Messages carry reasons and sizes, never what a person sent."""
 
 from issuer.problems import Problem
+from issuer.ruleproblems import RuleProblem
 
 
 class IssuerError(Exception):
@@ -36,6 +37,10 @@ class SelfCheckError(IssuerError):
     """A code just made is not one that a verifier would accept. Nothing is released."""
 
 
+class NoCodeKeyError(IssuerError):
+    """No code key of ours is in force for as long as a code would be."""
+
+
 class ListsExhaustedError(IssuerError):
     """Every status list number that the trust list gives this issuer is used."""
 
@@ -62,3 +67,11 @@ class EvidenceError(IssuerError):
 
 class RiskTableError(IssuerError):
     """A risk table is not as the format says, not signed, or older than the one held."""
+
+
+class RulesError(IssuerError):
+    """A rule set is refused. *problems* holds everything that is wrong with it."""
+
+    def __init__(self, *problems: RuleProblem) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems

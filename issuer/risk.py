@@ -7,14 +7,17 @@ Spec page: docs/spec/risk-table.md.
 
 import enum
 import itertools
+import json
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from importlib import resources
+from typing import Final, TypeAlias
 
 from issuer.errors import RiskTableError, UnknownPlaceError
 from issuer.evidence import EARLIEST, LATEST
-from issuer.regions import ancestors, contains, parse_place
+from issuer.regions import CODE_DIGITS, ancestors, contains, parse_place
+from issuer.timeline import parse_instant
 from keys import cbor
 from keys.cose import MessageSigner, parse_sign1, sign_sign1, verify_sign1
 from keys.ed25519 import PublicKey
@@ -22,7 +25,7 @@ from keys.errors import CborError, KeysError
 
 __all__ = [
     "RISK_TABLE_TYP", "Affected", "RiskChange", "RiskLevel", "RiskTable", "accept_risk_table",
-    "decode_risk_table", "encode_risk_table", "sign_risk_table", "verify_risk_table",
+    "decode_risk_table", "encode_risk_table", "shipped_risk_table", "sign_risk_table", "verify_risk_table",
 ]  # fmt: skip
 
 RISK_TABLE_TYP: Final = "application/celadon-risk-table+cbor"
@@ -59,7 +62,10 @@ class Affected:
         )
 
 
-_History = tuple[tuple[int, ...], tuple[RiskLevel | None, ...]]
+#: Instants, and the own level from each of them on.
+_History: TypeAlias = tuple[tuple[int, ...], tuple[RiskLevel | None, ...]]
+#: Instants, and the level before, between and after them.
+Timeline: TypeAlias = tuple[tuple[int, ...], tuple[RiskLevel, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class RiskTable:
     issued_at: int
     changes: tuple[RiskChange, ...]
     _histories: dict[str, _History] = field(init=False, repr=False, compare=False)
+    _timelines: dict[str, Timeline] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.version < 1:
@@ -92,38 +99,35 @@ class RiskTable:
         object.__setattr__(
             self, "_histories", {place: _history(changes) for place, changes in groups}
         )
+        object.__setattr__(self, "_timelines", {})
 
     def level(self, place: str, at: int) -> RiskLevel:
         """The level that *place* had, has or will have at the instant *at*."""
-        for around in (place, *ancestors(place)):
-            history = self._histories.get(around)
-            if history is None:
-                continue
-            index = bisect_right(history[0], at) - 1
-            level = history[1][index] if index >= 0 else None
-            if level is not None:
-                return level
-        return RiskLevel.LOW
+        instants, levels = self.timeline(place)
+        return levels[bisect_right(instants, at)]
 
-    def next_change(self, place: str, after: int) -> int | None:
-        """The first instant later than *after* at which the level of *place* may change."""
-        found: int | None = None
-        for around in (place, *ancestors(place)):
-            history = self._histories.get(around)
-            if history is None:
-                continue
-            index = bisect_right(history[0], after)
-            if index < len(history[0]) and (found is None or history[0][index] < found):
-                found = history[0][index]
-        return found
+    def timeline(self, place: str) -> Timeline:
+        """The instants at which the level of *place* changes, and the levels between them.
+
+        There is one level more than instants: the first holds before all of them.
+        """
+        if place not in self._histories:
+            # Whoever asks for invented compounds must not fill the memory.
+            place = place[:CODE_DIGITS]
+        known = self._timelines.get(place)
+        if known is None:
+            known = self._timelines[place] = self._make_timeline(place)
+        return known
+
+    def _make_timeline(self, place: str) -> Timeline:
+        around = [self._histories[p] for p in (place, *ancestors(place)) if p in self._histories]
+        instants = sorted({instant for history in around for instant in history[0]})
+        levels = (_effective(around, instant) for instant in instants)
+        return tuple(instants), (RiskLevel.LOW, *levels)
 
     def places_at(self, level: RiskLevel, at: int) -> tuple[str, ...]:
         """The places whose own level this is at the instant *at*, sorted."""
-        return tuple(
-            place
-            for place, (instants, levels) in self._histories.items()
-            if (index := bisect_right(instants, at) - 1) >= 0 and levels[index] is level
-        )
+        return tuple(p for p, history in self._histories.items() if _own(history, at) is level)
 
     def with_change(
         self, place: str, level: RiskLevel | None, at: int, *, issued_at: int
@@ -145,12 +149,11 @@ class RiskTable:
         """Whom to re-assess. Places below that have an own level at that instant keep it."""
         inner = (
             place
-            for place, (instants, levels) in self._histories.items()
+            for place, history in self._histories.items()
             if place != change.place
             and contains(change.place, place)
-            and (index := bisect_right(instants, change.at) - 1) >= 0
-            and levels[index] is not None
-            and index == len(instants) - 1
+            and _own(history, change.at) is not None
+            and history[0][-1] <= change.at
         )
         return Affected(change.place, tuple(sorted(inner)))
 
@@ -169,6 +172,17 @@ def _check_change(change: RiskChange) -> None:
 def _history(changes: Iterable[RiskChange]) -> _History:
     rows = tuple(changes)
     return tuple(row.at for row in rows), tuple(row.level for row in rows)
+
+
+def _own(history: _History, at: int) -> RiskLevel | None:
+    index = bisect_right(history[0], at) - 1
+    return history[1][index] if index >= 0 else None
+
+
+def _effective(around: Iterable[_History], at: int) -> RiskLevel:
+    """The first own level at the instant *at*, from the smallest place to the largest."""
+    owns = (_own(history, at) for history in around)
+    return next((level for level in owns if level is not None), RiskLevel.LOW)
 
 
 def encode_risk_table(table: RiskTable) -> bytes:
@@ -202,6 +216,30 @@ def _change(row: object) -> RiskChange:
             return RiskChange(place, RiskLevel(level), at)
         case _:
             raise RiskTableError("change: not place, level and instant")
+
+
+def shipped_risk_table(name: str) -> RiskTable:
+    """The table of issuer/regiondata/risk-NAME.json.
+
+    Raises:
+        RiskTableError: It is not as it must be.
+    """
+    file = resources.files("issuer").joinpath("regiondata", f"risk-{name}.json")
+    data = json.loads(file.read_text("utf-8"))
+    changes = [_shipped_change(row) for row in data["changes"]]
+    changes.sort(key=lambda change: (change.place, change.at))
+    return RiskTable(data["version"], _shipped_instant(data["issued_at"]), tuple(changes))
+
+
+def _shipped_change(row: dict[str, str]) -> RiskChange:
+    return RiskChange(row["place"], RiskLevel[row["level"].upper()], _shipped_instant(row["at"]))
+
+
+def _shipped_instant(text: str) -> int:
+    instant = parse_instant(text)
+    if instant is None:
+        raise RiskTableError("an instant that does not exist")
+    return instant
 
 
 def sign_risk_table(table: RiskTable, signer: MessageSigner) -> bytes:
