@@ -24,7 +24,6 @@ from audit.errors import (
     AuditError,
     CheckpointError,
     DatabaseDamagedError,
-    EmptyLogError,
     EventConflictError,
     LogBusyError,
     LogClockError,
@@ -38,38 +37,23 @@ from audit.events import (
     Event,
     Kind,
     commitment,
-    decode_event,
     encode_event,
     erasure_details,
 )
+from audit.logreader import LogReader, tile_reader
 from audit.models import log_entries
-from audit.tlog.checkpoint import Checkpoint, log_keys, sign_checkpoint, verify_checkpoint
-from audit.tlog.merkle import (
-    EMPTY_ROOT,
-    Frontier,
-    consistency_proof,
-    inclusion_proof,
-    leaf_hash,
-    root_of,
-)
+from audit.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
+from audit.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash, root_of
 from audit.tlog.note import NoteKey
-from audit.tlog.proof import Proof
 from audit.tlog.tiles import TILE_WIDTH, Edge, TileChange, TileReader, edge_of, subtrees
 from keys.cose import MessageSigner
 
-__all__ = ["Log", "LoggedEvent"]
+__all__ = ["Log"]
 
 _TRIES: Final = 8
 _ERASED_AT_ONCE: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """An event, where it stands, and a proof that opens it (`Proof.extra` is salt || body)."""
-
-    leaf_index: int
-    event: Event
-    proof: Proof
+#: Callers read the clock before they wait for their turn. Signed times never go back at all.
+_WAIT_S: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +84,7 @@ class _LostRaceError(Exception):
     """Another process has appended since."""
 
 
-class Log:
+class Log(LogReader):
     """An append-only log of events. Safe to share between threads.
 
     Opening checks that the stored head is signed by *signer* and that the stored tiles lead to
@@ -118,27 +102,15 @@ class Log:
         *,
         randomness: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        self._engine = engine
+        super().__init__(engine, NoteKey(origin, signer.public_key))
         self._signer = signer
-        self._origin = origin
         self._randomness = randomness
-        self._keys = log_keys(origin, signer)
         self._lock = threading.Lock()
         self._stopped: AuditError | None = None
         self._trusted = _Held(Edge(Frontier(), ()), EMPTY_ROOT, 0, None)
         #: None after anything that leaves open whether a commit happened.
         self._held: _Held | None = None
         self._reload()
-
-    @property
-    def key(self) -> NoteKey:
-        """The key that verifies this log's checkpoints."""
-        return self._keys[0]
-
-    @property
-    def timestamp_key(self) -> NoteKey:
-        """The key that verifies the time on this log's checkpoints."""
-        return self._keys[1]
 
     def append(
         self,
@@ -159,7 +131,7 @@ class Log:
 
         Raises:
             EventConflictError: An id is known with other content. Nothing was appended.
-            LogClockError: *now* lies before the last checkpoint.
+            LogClockError: *now* lies more than a moment before the last checkpoint.
             LogForkError: The database does not extend what was signed.
             LogBusyError: Another process won every race.
             LogStoppedError: The disk failed; this log has to be opened again.
@@ -185,80 +157,6 @@ class Log:
                 self._append([event], now, partial(store.erase_entries, leaf_indices=indices))
                 total += len(chosen)
         return total
-
-    def checkpoint(self) -> bytes:
-        """The newest signed checkpoint.
-
-        Raises:
-            EmptyLogError: Nothing was appended yet.
-        """
-        with reading(self._engine) as connection:
-            return _head(connection).checkpoint
-
-    def size(self) -> int:
-        """How many entries there are."""
-        with reading(self._engine) as connection:
-            head = store.read_head(connection)
-        return 0 if head is None else head.tree_size
-
-    def inclusion(self, leaf_index: int) -> Proof:
-        """A proof for one entry under the newest checkpoint; it does not open the entry.
-
-        Raises:
-            ValueError: There is no such entry.
-            EmptyLogError: Nothing was appended yet.
-        """
-        with reading(self._engine) as connection:
-            head = _head(connection)
-            subtree = subtrees(_tile_reader(connection))
-            hashes = inclusion_proof(leaf_index, head.tree_size, subtree)
-        return Proof(leaf_index, tuple(hashes), head.checkpoint)
-
-    def consistency(self, old: int, new: int) -> list[bytes]:
-        """Hashes that show the tree of *new* entries to begin with that of *old* entries.
-
-        Raises:
-            ValueError: Not 0 <= old <= new <= size.
-            EmptyLogError: Nothing was appended yet.
-        """
-        with reading(self._engine) as connection:
-            if new > _head(connection).tree_size:
-                raise ValueError(f"the log has no {new} entries")
-            return consistency_proof(old, new, subtrees(_tile_reader(connection)))
-
-    def root(self, size: int) -> bytes:
-        """The root over the first *size* entries.
-
-        Raises:
-            ValueError: The log is shorter.
-        """
-        with reading(self._engine) as connection:
-            head = store.read_head(connection)
-            if size > (0 if head is None else head.tree_size):
-                raise ValueError(f"the log has no {size} entries")
-            return root_of(size, subtrees(_tile_reader(connection)))
-
-    def events_of(self, subject: bytes) -> tuple[LoggedEvent, ...]:
-        """All that the log says about *subject*, oldest first, each with its proof."""
-        with reading(self._engine) as connection:
-            head = store.read_head(connection)
-            if head is None:
-                return ()
-            subtree = subtrees(_tile_reader(connection))
-            found = []
-            for entry in store.read_entries(connection, log_entries.c.subject == subject):
-                if entry.salt is None or entry.body is None:
-                    continue
-                hashes = inclusion_proof(entry.leaf_index, head.tree_size, subtree)
-                opening = entry.salt + entry.body
-                proof = Proof(entry.leaf_index, tuple(hashes), head.checkpoint, opening)
-                found.append(LoggedEvent(entry.leaf_index, decode_event(entry.body), proof))
-            return tuple(found)
-
-    def knows(self, event_ids: Iterable[bytes]) -> set[bytes]:
-        """Those of *event_ids* that are in the log."""
-        with reading(self._engine) as connection:
-            return set(store.read_known(connection, event_ids))
 
     def _append(
         self, events: list[Event], now: int, also: Callable[[Connection], None] | None
@@ -287,7 +185,7 @@ class Log:
 
     def _stage(self, held: _Held, events: list[Event], now: int) -> _Staged:
         """Encode, salt, hash and sign. Touches no database."""
-        if now < held.time:
+        if now < held.time - _WAIT_S:
             raise LogClockError(f"the last checkpoint is {held.time - now} s ahead of the clock")
         salts = self._randomness(SALT_BYTES * len(events))
         rows: list[store.EntryRow] = []
@@ -301,10 +199,10 @@ class Log:
             rows.append((index, event.event_id, kind, at, subject, salt, body, entry))
             leaves.append(leaf_hash(entry))
         edge, tiles = held.edge.extended(leaves)
-        size, root = edge.frontier.size, edge.frontier.root()
-        checkpoint = Checkpoint(self._origin, size, root)
-        head = store.Head(size, sign_checkpoint(checkpoint, self._signer, now=now))
-        return _Staged(rows, tiles, head, _Held(edge, root, now, head))
+        size, root, time = edge.frontier.size, edge.frontier.root(), max(now, held.time)
+        checkpoint = Checkpoint(self.key.name, size, root)
+        head = store.Head(size, sign_checkpoint(checkpoint, self._signer, now=time))
+        return _Staged(rows, tiles, head, _Held(edge, root, time, head))
 
     def _write(
         self, held: _Held, staged: _Staged, also: Callable[[Connection], None] | None
@@ -330,14 +228,13 @@ class Log:
                     raise LogForkError("the log's head is gone")
                 held = self._trusted
             else:
-                held = self._load(_tile_reader(connection), head)
+                held = self._load(tile_reader(connection), head)
         self._held = self._trusted = held
         return held
 
     def _load(self, read: TileReader, head: store.Head) -> _Held:
-        key, timestamp = self._keys
         try:
-            signed = verify_checkpoint(head.checkpoint, key, timestamp=timestamp)
+            signed = verify_checkpoint(head.checkpoint, self.key, timestamp=self.timestamp_key)
             edge = edge_of(head.tree_size, read)
             before = root_of(min(self._trusted.size, head.tree_size), subtrees(read))
         except (CheckpointError, ProofError) as error:
@@ -388,14 +285,3 @@ def _distinct(events: Iterable[Event]) -> dict[bytes, Event]:
         if distinct.setdefault(event.event_id, event) != event:
             raise EventConflictError("two events of one batch share an id")
     return distinct
-
-
-def _head(connection: Connection) -> store.Head:
-    head = store.read_head(connection)
-    if head is None:
-        raise EmptyLogError("the log is empty")
-    return head
-
-
-def _tile_reader(connection: Connection) -> TileReader:
-    return partial(store.read_tile, connection)

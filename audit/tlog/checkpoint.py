@@ -24,7 +24,7 @@ from audit.tlog.note import (
 from keys.cose import MessageSigner
 
 __all__ = [
-    "Checkpoint", "encode_checkpoint", "log_keys", "parse_checkpoint", "sign_checkpoint",
+    "Checkpoint", "SignedCheckpoint", "encode_checkpoint", "parse_checkpoint", "sign_checkpoint",
     "verify_checkpoint",
 ]  # fmt: skip
 
@@ -49,14 +49,6 @@ class SignedCheckpoint:
 
     checkpoint: Checkpoint
     time: int | None
-
-
-def log_keys(origin: str, signer: MessageSigner) -> tuple[NoteKey, NoteKey]:
-    """The two verifier keys of a log: for its signature, and for its timestamp."""
-    return (
-        NoteKey(origin, signer.public_key, KeyType.ED25519),
-        NoteKey(origin, signer.public_key, KeyType.COSIGNATURE),
-    )
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> str:
@@ -94,7 +86,8 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: MessageSigner, *, now: int) 
     Does not check that the tree extends what was signed before: that is the log's duty.
     """
     text = encode_checkpoint(checkpoint)
-    plain, timed = log_keys(checkpoint.origin, signer)
+    plain = NoteKey(checkpoint.origin, signer.public_key)
+    timed = NoteKey(checkpoint.origin, signer.public_key, KeyType.COSIGNATURE)
     lines = sign_line(text, plain, signer) + cosign_line(text, timed, signer, now=now)
     return f"{text}\n{lines}".encode()
 

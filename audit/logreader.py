@@ -1,0 +1,128 @@
+"""Reading the transparency log: checkpoints, proofs, and what it says about a person. Shell.
+
+Every answer comes from one state of the database. Nothing here is verified: whoever gets a proof
+verifies it with the log's public key, and `audit.verify` re-hashes the whole log.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection, Engine
+
+from audit import store
+from audit.database import reading
+from audit.errors import EmptyLogError
+from audit.events import Event, decode_event
+from audit.models import log_entries
+from audit.tlog.merkle import consistency_proof, inclusion_proof, root_of
+from audit.tlog.note import KeyType, NoteKey
+from audit.tlog.proof import Proof
+from audit.tlog.tiles import TileReader, subtrees
+
+__all__ = ["LogReader", "LoggedEvent", "tile_reader"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event, where it stands, and a proof that opens it (`Proof.extra` is salt || body)."""
+
+    leaf_index: int
+    event: Event
+    proof: Proof
+
+
+class LogReader:
+    """Reads a log without being able to write to it."""
+
+    def __init__(self, engine: Engine, key: NoteKey) -> None:
+        self._engine = engine
+        #: Verifies this log's checkpoints.
+        self.key = key
+        #: Verifies the time on this log's checkpoints.
+        self.timestamp_key = NoteKey(key.name, key.public_key, KeyType.COSIGNATURE)
+
+    def checkpoint(self) -> bytes:
+        """The newest signed checkpoint.
+
+        Raises:
+            EmptyLogError: Nothing was appended yet.
+        """
+        with reading(self._engine) as connection:
+            return _head(connection).checkpoint
+
+    def size(self) -> int:
+        """How many entries there are."""
+        with reading(self._engine) as connection:
+            head = store.read_head(connection)
+        return 0 if head is None else head.tree_size
+
+    def inclusion(self, leaf_index: int) -> Proof:
+        """A proof for one entry under the newest checkpoint; it does not open the entry.
+
+        Raises:
+            ValueError: There is no such entry.
+            EmptyLogError: Nothing was appended yet.
+        """
+        with reading(self._engine) as connection:
+            head = _head(connection)
+            subtree = subtrees(tile_reader(connection))
+            hashes = inclusion_proof(leaf_index, head.tree_size, subtree)
+        return Proof(leaf_index, tuple(hashes), head.checkpoint)
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Hashes that show the tree of *new* entries to begin with that of *old* entries.
+
+        Raises:
+            ValueError: Not 0 <= old <= new <= size.
+            EmptyLogError: Nothing was appended yet.
+        """
+        with reading(self._engine) as connection:
+            if new > _head(connection).tree_size:
+                raise ValueError(f"the log has no {new} entries")
+            return consistency_proof(old, new, subtrees(tile_reader(connection)))
+
+    def root(self, size: int) -> bytes:
+        """The root over the first *size* entries.
+
+        Raises:
+            ValueError: The log is shorter.
+        """
+        with reading(self._engine) as connection:
+            head = store.read_head(connection)
+            if size > (0 if head is None else head.tree_size):
+                raise ValueError(f"the log has no {size} entries")
+            return root_of(size, subtrees(tile_reader(connection)))
+
+    def events_of(self, subject: bytes) -> tuple[LoggedEvent, ...]:
+        """All that the log says about *subject*, oldest first, each with its proof."""
+        with reading(self._engine) as connection:
+            head = store.read_head(connection)
+            if head is None:
+                return ()
+            subtree = subtrees(tile_reader(connection))
+            found = []
+            for entry in store.read_entries(connection, log_entries.c.subject == subject):
+                if entry.salt is None or entry.body is None:
+                    continue
+                hashes = inclusion_proof(entry.leaf_index, head.tree_size, subtree)
+                opening = entry.salt + entry.body
+                proof = Proof(entry.leaf_index, tuple(hashes), head.checkpoint, opening)
+                found.append(LoggedEvent(entry.leaf_index, decode_event(entry.body), proof))
+            return tuple(found)
+
+    def knows(self, event_ids: Iterable[bytes]) -> set[bytes]:
+        """Those of *event_ids* that are in the log."""
+        with reading(self._engine) as connection:
+            return set(store.read_known(connection, event_ids))
+
+
+def _head(connection: Connection) -> store.Head:
+    head = store.read_head(connection)
+    if head is None:
+        raise EmptyLogError("the log is empty")
+    return head
+
+
+def tile_reader(connection: Connection) -> TileReader:
+    return partial(store.read_tile, connection)
