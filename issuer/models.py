@@ -17,6 +17,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -76,7 +77,7 @@ decision: Final = Table(
     Column("rule_version", Integer, nullable=False),
     Column("risk_version", Integer, nullable=False),
     Column("evidence_commitment", LargeBinary(32), nullable=False),
-    Column("reasons", LargeBinary, nullable=False),  # CBOR
+    Column("reasons", Text, nullable=False),
     Column("decided_at", BigInteger, nullable=False),
     Column("changes_at", BigInteger),
     Column("cause", String(16), nullable=False),
@@ -86,21 +87,20 @@ decision: Final = Table(
 )
 
 #: The codes of one request, sealed under the person's key with the other columns as associated
-#: data (except `taken_back`, the event that took them back).
+#: data (except `taken_back`, the event that took them back). `event_id` is a keyed hash of the
+#: person and the idempotency key.
 code_batch: Final = Table(
     "code_batch",
     metadata,
-    Column("subject", LargeBinary(16), primary_key=True),
-    Column("key_hash", LargeBinary(16), primary_key=True),  # of the idempotency key
+    Column("event_id", LargeBinary(16), primary_key=True),
+    Column("subject", LargeBinary(16), nullable=False),
     Column("request_hash", LargeBinary(16), nullable=False),
-    Column("event_id", LargeBinary(16), nullable=False),
     Column("colour", SmallInteger, nullable=False),
     Column("issued_at", BigInteger, nullable=False),
     Column("exp", BigInteger, nullable=False),  # of the code that lives longest
     Column("sealed", LargeBinary, nullable=False),
     Column("taken_back", LargeBinary(16)),
-    UniqueConstraint("event_id"),
-    sqlite_with_rowid=False,
+    Index(None, "subject"),
 )
 
 #: One status list: codes whose exp lies on one day, and how many of its positions are used.
@@ -150,13 +150,13 @@ risk_table: Final = Table(
 job: Final = Table(
     "job",
     metadata,
-    Column("event_id", LargeBinary(16), primary_key=True),
+    Column("event_id", LargeBinary(16), primary_key=True),  # of the change that caused it
     Column("cause", String(16), nullable=False),
-    Column("places", LargeBinary),  # CBOR list of text; NULL: everyone
-    Column("watermark", LargeBinary(16), nullable=False),  # last subject done
+    Column("places", LargeBinary),  # CBOR list of those still to do; NULL: everyone
+    Column("watermark", LargeBinary(16), nullable=False),  # last subject done, at the first place
+    Column("seen", Integer, nullable=False),
     Column("changed", Integer, nullable=False),
     Column("started_at", BigInteger, nullable=False),
-    Column("finished_at", BigInteger),
     Column("mac", LargeBinary(16), nullable=False),
 )
 

@@ -1,0 +1,160 @@
+"""The codes of one request as one sealed row, and taking them back. Shell.
+
+Which codes a person holds is known only under the person's key. Taking back unseals the batches
+that may still be in use and marks each position; the same transaction stages one event a person.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from audit.events import Event, Kind
+from issuer.core import Secrets
+from issuer.sealing import associated, seal, unseal, unwrap
+from issuer.store import Row, Store
+from issuer.tx import Tx
+from verifier.claims import PAPER_CODE_BYTES, PHONE_CODE_BYTES, Colour, parse_code
+from verifier.statuslist import Status
+
+__all__ = [
+    "BatchHead", "TakenBack", "batch_id", "codes_digest", "codes_of", "find_batches",
+    "insert_batches", "person_keys", "take_back",
+]  # fmt: skip
+
+_COLUMNS: Final = "event_id, subject, request_hash, colour, issued_at, exp, sealed"
+_INSERT: Final = f"INSERT INTO code_batch ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_FIND: Final = f"SELECT {_COLUMNS} FROM code_batch WHERE event_id {{keys}}"  # noqa: S608
+_LIVE: Final = (
+    f"SELECT {_COLUMNS} FROM code_batch"  # noqa: S608
+    " WHERE subject {keys} AND exp > ? AND taken_back IS NULL"
+)
+_KEYS: Final = "SELECT subject, wrapped_key, created_at FROM subject WHERE subject {keys}"
+_TAKEN: Final = "UPDATE code_batch SET taken_back = ? WHERE event_id = ? AND taken_back IS NULL"
+_CHANGE: Final = (
+    "INSERT INTO status_change (list_number, status_index, status) VALUES (?, ?, ?)"
+    " ON CONFLICT (list_number, status_index) DO UPDATE SET status = excluded.status"
+    " WHERE status_change.status <> 1"
+)
+_ID_BYTES: Final = 16
+
+
+def batch_id(secrets: Secrets, subject: bytes, idempotency_key: str) -> bytes:
+    """16 bytes: the batch's id and its event's, so that one request has one effect anywhere.
+
+    Keyed, because what clients choose must neither collide nor be readable here.
+    """
+    named = associated("batch", (subject, idempotency_key))
+    return hashlib.blake2b(named, key=secrets.rows, digest_size=_ID_BYTES).digest()
+
+
+def codes_digest(codes: Iterable[bytes]) -> bytes:
+    """32 bytes that bind a log entry to exactly these codes."""
+    return hashlib.sha256(b"".join(codes)).digest()
+
+
+def person_keys(store: Store, secrets: Secrets, subjects: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The keys of these people. Erased and unknown ones are missing.
+
+    Raises:
+        SealError: A row was changed.
+    """
+    return {
+        subject: unwrap(wrapped, kek=secrets.kek, subject=subject, created_at=created_at)
+        for subject, wrapped, created_at in store.rows_of(_KEYS, subjects)
+        if any(wrapped)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHead:
+    """The open columns of a row of `code_batch`, in their order. The seal authenticates them."""
+
+    event_id: bytes
+    subject: bytes
+    request_hash: bytes
+    colour: Colour
+    issued_at: int
+    exp: int
+
+    def seal(self, codes: Sequence[bytes], *, key: bytes, nonce: bytes) -> Row:
+        """The row that holds these codes, sealed under the person's *key*."""
+        columns = (
+            self.event_id, self.subject, self.request_hash, int(self.colour), self.issued_at,
+            self.exp,
+        )  # fmt: skip
+        context = associated("code_batch", columns)
+        return (*columns, seal(b"".join(codes), key=key, context=context, nonce=nonce))
+
+
+def codes_of(row: Row, *, key: bytes) -> list[bytes]:
+    """The codes of a row of `code_batch`.
+
+    Raises:
+        SealError: The row was changed, or belongs to another person.
+    """
+    *columns, sealed = row
+    codes = unseal(sealed, key=key, context=associated("code_batch", columns))
+    if len(codes) == PAPER_CODE_BYTES:
+        return [codes]
+    return [codes[i : i + PHONE_CODE_BYTES] for i in range(0, len(codes), PHONE_CODE_BYTES)]
+
+
+def insert_batches(store: Store, rows: Sequence[Row]) -> None:
+    store.many(_INSERT, rows)
+
+
+def find_batches(store: Store, event_ids: Sequence[bytes]) -> dict[bytes, Row]:
+    """The rows with these ids."""
+    return {row[0]: row for row in store.rows_of(_FIND, event_ids)}
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What taking back did.
+
+    Attributes:
+        events: To be staged.
+        lists: The numbers of the status lists to publish again.
+    """
+
+    events: list[Event]
+    lists: frozenset[int]
+
+
+def take_back(tx: Tx, subjects: Sequence[bytes], status: Status) -> TakenBack:
+    """Mark every code that these people may still hold. One event for each person who had one.
+
+    Args:
+        tx: The transaction.
+        subjects: Whose codes.
+        status: SUPERSEDED, or WITHDRAWN, which nothing overwrites.
+
+    Raises:
+        SealError: A row was changed: its codes cannot be told any more.
+    """
+    rows = tx.store.rows_of(_LIVE, subjects, (tx.now,))
+    keys = person_keys(tx.store, tx.secrets, sorted({row[1] for row in rows}))
+    changes: list[tuple[int, int, int]] = []
+    batches: dict[bytes, list[bytes]] = {}
+    counts: Counter[bytes] = Counter()
+    for row in rows:
+        event_id, subject = row[:2]
+        live = [c for c in map(parse_code, codes_of(row, key=keys[subject])) if c.exp > tx.now]
+        changes += [(code.list_number, code.status_index, int(status)) for code in live]
+        batches.setdefault(subject, []).append(event_id)
+        counts[subject] += len(live)
+    events = []
+    for subject, ids in batches.items():
+        event = Event(
+            tx.event_id(),
+            Kind.CODES_TAKEN_BACK,
+            tx.now,
+            subject,
+            {"codes": counts[subject], "status": int(status), "batches": b"".join(ids)},
+        )
+        events.append(event)
+        tx.store.many(_TAKEN, [(event.event_id, batch) for batch in ids])
+    tx.store.many(_CHANGE, changes)
+    return TakenBack(events, frozenset(number for number, _, _ in changes))

@@ -1,0 +1,41 @@
+"""What the issuing core acts on: secrets, and the authority in force. Pure."""
+
+from dataclasses import dataclass
+
+from issuer.risk import RiskTable
+from issuer.ruletypes import RuleSet
+from keys.cose import MessageSigner
+from keys.trustlist import ListedIssuer, TrustList
+
+__all__ = ["Authority", "Secrets"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secrets:
+    """Three named secrets of the keystore, 32 bytes each. None of them ever changes.
+
+    Attributes:
+        kek: Wraps every person's key.
+        positions: Orders the positions of status lists.
+        rows: Authenticates the rows that nothing else covers, and names batches.
+    """
+
+    kek: bytes
+    positions: bytes
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Rules, risks and keys in force. Replaced as a whole when any of it changes.
+
+    Attributes:
+        issuer: Ourselves, as the trust list has us.
+        code_keys: Signers of keys with the purpose "code", in the order of preference.
+    """
+
+    issuer: ListedIssuer
+    trust: TrustList
+    rules: RuleSet
+    risks: RiskTable
+    code_keys: tuple[MessageSigner, ...]

@@ -1,0 +1,110 @@
+"""The one writer: a transaction, then the log, then the answer. Shell.
+
+Whatever changes people's records goes through `Writer.run`, so nothing can be released of which
+the log does not know. A failure between the two leaves events owed: the next run appends them
+first, and `recover` does so after a crash.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy import Engine
+
+from audit.events import Event
+from issuer.core import Authority, Secrets
+from issuer.handover import EventLog, Handover
+from issuer.store import write_store
+from issuer.tx import Tx
+
+__all__ = ["Done", "Writer"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """What a transaction gives back.
+
+    Attributes:
+        value: For the caller, once the log is durable.
+        events: What the log must say before that.
+        repeated: Events of earlier transactions that the log must hold before that.
+        lists: Status lists to publish again.
+    """
+
+    value: T
+    events: Sequence[Event] = ()
+    repeated: Sequence[bytes] = ()
+    lists: frozenset[int] = frozenset()
+
+
+class Writer:
+    """Runs transactions one after the other. Safe to share between threads.
+
+    Args:
+        engine: The issuer's database.
+        log: The log.
+        secrets: From the keystore.
+        authority: What is in force; may be replaced at any time.
+        randomness: Returns that many random bytes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        log: EventLog,
+        secrets: Secrets,
+        authority: Authority,
+        *,
+        randomness: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.engine = engine
+        self.secrets = secrets
+        self.authority = authority
+        self._randomness = randomness
+        self._lock = threading.Lock()
+        self._handover = Handover(log, secrets)
+        self._unpublished: set[int] = set()
+
+    def recover(self, *, now: int) -> int:
+        """Append what an earlier run still owed the log. Call it before anything else.
+
+        Raises:
+            LogBehindError: The log holds less than it once did.
+            IntegrityError: The outbox was changed.
+        """
+        with self._lock, write_store(self.engine) as store:
+            return self._handover.recover(store, now=now)
+
+    def take_unpublished(self) -> frozenset[int]:
+        """The status lists that changed since this was last asked."""
+        with self._lock:
+            lists = frozenset(self._unpublished)
+            self._unpublished.clear()
+            return lists
+
+    def run(self, work: Callable[[Tx], Done[T]], *, now: int) -> T:
+        """Run *work* in a transaction of its own; its value, once everything is durable.
+
+        Raises:
+            IssuerError: From *work*: nothing happened.
+            AuditError: The log does not take the events. What *work* wrote stands, and its events
+                are appended before the next answer.
+        """
+        with self._lock:
+            try:
+                with write_store(self.engine) as store:
+                    tx = Tx(store, self.secrets, self.authority, now, self._randomness)
+                    done = work(tx)
+                    self._handover.stage(store, list(done.events))
+            except BaseException:
+                self._handover.rolled_back()
+                raise
+            self._unpublished |= done.lists
+            self._handover.committed()
+            self._handover.settle(now=now)
+            self._handover.require_known(list(done.repeated))
+            return done.value
