@@ -5,7 +5,7 @@ four kinds. Nothing that a stranger can put into a QR code raises.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -13,7 +13,12 @@ from keys.errors import SignatureError
 from keys.lifecycle import Purpose
 from keys.trustlist import TrustList
 from verifier.claims import Colour, ParsedCode, VerifiedCode, parse_code, verify_code
-from verifier.errors import CodeError, PresentationError, TransportError
+from verifier.errors import (
+    CodeError,
+    PresentationError,
+    StatusListIndexError,
+    TransportError,
+)
 from verifier.presentation import (
     MAX_AGE_S,
     MAX_AHEAD_S,
@@ -22,16 +27,13 @@ from verifier.presentation import (
     parse_presentation,
     verify_presentation,
 )
-from verifier.statuslist import Status, StatusList
+from verifier.statuslist import MAX_LIST_AGE_S, Status, StatusList
 from verifier.transport import decode_text
 
 __all__ = [
-    "CHECKPOINT", "HOSPITAL", "MAX_LIST_AGE_S", "VENUE", "Kind", "Lists", "Outcome", "Policy",
-    "Reason", "check", "check_bytes",
+    "CHECKPOINT", "HOSPITAL", "VENUE", "Kind", "Lists", "Outcome", "Policy",
+    "Reason", "check", "check_bytes", "check_code",
 ]  # fmt: skip
-
-#: A list older than this decides nothing, whatever end it names itself.
-MAX_LIST_AGE_S: Final = 24 * 3600
 
 
 class Kind(StrEnum):
@@ -149,16 +151,19 @@ class Lists:
         newest: The latest time at which any list that this verifier ever held was signed: it
             cannot be earlier than that. By default it is found from the lists given here; who
             opens status lists only when needed passes the time that it has noted.
+        trust_ends: The first second at which the trust list decides nothing any more.
     """
 
     trust: TrustList
     statuses: Mapping[int, StatusList]
     newest: int = -1
+    trust_ends: int = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.newest < 0:
-            times = [held.issued_at for held in self.statuses.values()]
-            object.__setattr__(self, "newest", max(self.trust.issued_at, *times, 0))
+        times = [held.issued_at for held in self.statuses.values()] if self.newest < 0 else []
+        object.__setattr__(self, "newest", max(self.newest, self.trust.issued_at, *times))
+        trust_ends = min(self.trust.not_after, self.trust.issued_at + MAX_LIST_AGE_S + 1)
+        object.__setattr__(self, "trust_ends", trust_ends)
 
 
 def check(text: str, lists: Lists, *, now: int, policy: Policy) -> Outcome:
@@ -180,38 +185,72 @@ def check(text: str, lists: Lists, *, now: int, policy: Policy) -> Outcome:
 
 def check_bytes(data: bytes, lists: Lists, *, now: int, policy: Policy) -> Outcome:
     """Check the bytes of a paper code or of a presentation, as `check` does from step 2 on."""
-    # (2) Shape. A phone code does not stand alone: it must be presented by its phone.
-    presentation: ParsedPresentation | None = None
     try:
-        if len(data) == PRESENTATION_BYTES:
-            presentation = parse_presentation(data)
-            parsed = presentation.code
-        else:
-            parsed = parse_code(data)
-    except (CodeError, PresentationError):
-        return _outcome(_wrong_shape(data), policy)
-    if parsed.holder_key is not None and presentation is None:
-        return _outcome(Reason.MALFORMED, policy)
-    reason = _unusable_lists(lists, now)
-    if reason is not None:
-        return _outcome(reason, policy)
-    code = _verified(parsed, lists.trust, now)
-    if isinstance(code, Reason):
-        return _outcome(code, policy)
-    reason = (
-        (presentation and _unpresented(presentation, now))
-        or _out_of_time(code, presentation, now)
-        or _taken_back(code, lists.statuses, now)
-    )
-    if reason is not None:
-        return _outcome(reason, policy)
+        colour = _colour(data, lists, now)
+    except _RefusedError as refused:
+        return _outcome(refused.reason, policy)
     # (11) Venue policy. Whether a colour is not admitted, and which, is the same answer.
-    admitted = code.colour in policy.admitted
-    return _outcome(
-        Reason.ADMITTED if admitted else Reason.NOT_ADMITTED,
-        policy,
-        code.colour if policy.shows_colour else None,
-    )
+    reason = _ADMITTED if colour in policy.admitted else Reason.NOT_ADMITTED
+    return _outcome(reason, policy, colour if policy.shows_colour else None)
+
+
+def check_code(data: bytes, trust: TrustList, *, now: int) -> VerifiedCode | Reason:
+    """A code by itself: steps 2 and 5 to 8. For its issuer, before the code is released.
+
+    No door calls this: a phone code needs its phone, and every code its status.
+    """
+    try:
+        code = _verified(_parsed(data), trust, now)
+        _require_time(code, now)
+    except _RefusedError as refused:
+        return refused.reason
+    return code
+
+
+class _RefusedError(Exception):
+    """A step refuses. Never leaves this module: what leaves it is an `Outcome`."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+
+
+def _colour(data: bytes, lists: Lists, now: int) -> Colour:
+    """Steps 2 to 10: the colour of a code that is genuine, shown by its owner, and in force."""
+    # (2) Shape. A phone code does not stand alone: its phone must present it.
+    presentation = None
+    if len(data) == PRESENTATION_BYTES:
+        presentation = _parsed_presentation(data)
+        parsed = presentation.code
+    else:
+        parsed = _parsed(data)
+        if parsed.holder_key is not None:
+            raise _RefusedError(Reason.MALFORMED)
+    # (3) Clock: it cannot be earlier than a list that was already signed.
+    if now < lists.newest:
+        raise _RefusedError(Reason.CLOCK)
+    # (4) Age of the trust list.
+    if now >= lists.trust_ends:
+        raise _RefusedError(Reason.STALE_TRUST)
+    code = _verified(parsed, lists.trust, now)
+    _require_time(code, now)
+    if presentation is not None:
+        _require_presented(presentation, code, now)
+    _require_status(code, lists.statuses, now)
+    return code.colour
+
+
+def _parsed(data: bytes) -> ParsedCode:
+    try:
+        return parse_code(data)
+    except CodeError as error:
+        raise _RefusedError(_wrong_shape(data)) from error
+
+
+def _parsed_presentation(data: bytes) -> ParsedPresentation:
+    try:
+        return parse_presentation(data)
+    except PresentationError as error:
+        raise _RefusedError(_wrong_shape(data)) from error
 
 
 def _wrong_shape(data: bytes) -> Reason:
@@ -221,74 +260,61 @@ def _wrong_shape(data: bytes) -> Reason:
     return Reason.WRONG_TYPE if other or _NOTE_SIGNATURE in data else Reason.MALFORMED
 
 
-def _unusable_lists(lists: Lists, now: int) -> Reason | None:
-    # (3) Clock. It cannot be earlier than a list that was already signed.
-    if now < lists.newest:
-        return Reason.CLOCK
-    # (4) Age of the trust list.
-    trust = lists.trust
-    if now >= trust.not_after or now - trust.issued_at > MAX_LIST_AGE_S:
-        return Reason.STALE_TRUST
-    return None
-
-
-def _verified(code: ParsedCode, trust: TrustList, now: int) -> VerifiedCode | Reason:
-    """(5) A known key, (6) allowed to sign this, and (7) its signature."""
+def _verified(code: ParsedCode, trust: TrustList, now: int) -> VerifiedCode:
+    # (5) A known key. Unknown is not forged: this trust list may simply not have the key yet.
     found = trust.find(code.kid)
     if found is None:
-        # Unknown is not forged: the list held here may simply not have the key yet.
-        return Reason.KEY_WITHDRAWN if code.kid in trust.withdrawn else Reason.UNKNOWN_KEY
+        dead = code.kid in trust.withdrawn
+        raise _RefusedError(Reason.KEY_WITHDRAWN if dead else Reason.UNKNOWN_KEY)
+    # (6) A key that may sign this, now.
     issuer, key = found
-    if key.purpose is not Purpose.CODE:
-        return Reason.KEY_PURPOSE
+    if key.purpose is not _FOR_CODES:
+        raise _RefusedError(Reason.KEY_PURPOSE)
     if not key.not_before <= now < key.not_after:
-        return Reason.KEY_NOT_IN_FORCE
+        raise _RefusedError(Reason.KEY_NOT_IN_FORCE)
     if not issuer.first_list <= code.list_number <= issuer.last_list:
-        return Reason.OUT_OF_SCOPE
+        raise _RefusedError(Reason.OUT_OF_SCOPE)
+    # (7) Its signature, over the bytes as received.
     try:
         return verify_code(code, key.public_key)
-    except SignatureError:
-        return Reason.BAD_SIGNATURE
+    except SignatureError as error:
+        raise _RefusedError(Reason.BAD_SIGNATURE) from error
 
 
-def _unpresented(presentation: ParsedPresentation, now: int) -> Reason | None:
-    """(8) Whether the phone that owns the code shows it, and now."""
+def _require_time(code: VerifiedCode, at: int) -> None:
+    # (8) Time.
+    if at < code.not_before:
+        raise _RefusedError(Reason.NOT_YET)
+    if at >= code.exp:
+        raise _RefusedError(Reason.EXPIRED)
+
+
+def _require_presented(presentation: ParsedPresentation, code: VerifiedCode, now: int) -> None:
+    # (9) The phone that owns the code shows it, now, and within the code's validity.
     try:
         verify_presentation(presentation)
-    except SignatureError:
-        return Reason.BAD_SIGNATURE
+    except SignatureError as error:
+        raise _RefusedError(Reason.BAD_SIGNATURE) from error
     if now - presentation.time > MAX_AGE_S:
-        return Reason.PRESENTATION_OLD
+        raise _RefusedError(Reason.PRESENTATION_OLD)
     if presentation.time - now > MAX_AHEAD_S:
-        return Reason.PRESENTATION_AHEAD
-    return None
+        raise _RefusedError(Reason.PRESENTATION_AHEAD)
+    _require_time(code, presentation.time)
 
 
-def _out_of_time(
-    code: VerifiedCode, presentation: ParsedPresentation | None, now: int
-) -> Reason | None:
-    """(9) Both clocks, the verifier's and the phone's, must lie in the code's validity."""
-    shown_at = now if presentation is None else presentation.time
-    if now < code.not_before or shown_at < code.not_before:
-        return Reason.NOT_YET
-    if now >= code.exp or shown_at >= code.exp:
-        return Reason.EXPIRED
-    return None
-
-
-def _taken_back(code: VerifiedCode, statuses: Mapping[int, StatusList], now: int) -> Reason | None:
-    """(10) Status. There is no way around it: no list, no admission."""
+def _require_status(code: VerifiedCode, statuses: Mapping[int, StatusList], now: int) -> None:
+    # (10) Status. There is no way around it: no list, no admission.
     held = statuses.get(code.list_number)
-    if held is None or held.list_number != code.list_number:
-        return Reason.NO_STATUS
-    if now >= held.exp or now - held.issued_at > MAX_LIST_AGE_S:
-        return Reason.STALE_STATUS
-    if code.status_index >= held.size:
-        return Reason.STATUS_UNKNOWN
-    status = held.status(code.status_index)
-    if status == Status.VALID:
-        return None
-    return _STATUS_REASONS.get(status, Reason.STATUS_UNKNOWN)
+    if held is None:
+        raise _RefusedError(Reason.NO_STATUS)
+    if now >= held.ends:
+        raise _RefusedError(Reason.STALE_STATUS)
+    try:
+        status = held.status(code.status_index)
+    except StatusListIndexError as error:
+        raise _RefusedError(Reason.STATUS_UNKNOWN) from error
+    if status:
+        raise _RefusedError(_STATUS_REASONS.get(status, Reason.STATUS_UNKNOWN))
 
 
 def _outcome(reason: Reason, policy: Policy, colour: Colour | None = None) -> Outcome:
@@ -303,10 +329,14 @@ def _kind(reason: Reason, *, denies: bool) -> Kind:
     return reason.kind
 
 
-_STATUS_REASONS: Final[dict[int, Reason]] = {
+_STATUS_REASONS: Final[dict[int, Reason]] = {  # VALID is 0
     Status.WITHDRAWN: Reason.WITHDRAWN,
     Status.SUPERSEDED: Reason.SUPERSEDED,
 }
+# Looking up a member of an enum takes longer than comparing it.
+_ADMITTED: Final = Reason.ADMITTED
+_FOR_CODES: Final = Purpose.CODE
+
 _OUTCOMES: Final = {reason: Outcome(reason.kind, reason) for reason in Reason}
 _UNDENIED: Final = {reason: Outcome(_kind(reason, denies=False), reason) for reason in Reason}
 
