@@ -28,11 +28,11 @@ def encode(value: object) -> bytes:
 
     Raises:
         TypeError: Some part of *value* is of another type. That is a bug of the caller.
-        ValueError: An integer does not fit 53 bits.
+        ValueError: An integer does not fit 53 bits, text is not Unicode, or the depth is beyond 8.
 
     Source: RFC 8949 §4.2.1: shortest heads, definite lengths, keys in bytewise order.
     """
-    return cbor2.dumps(_normal(value, ordered=True))
+    return cbor2.dumps(_normal(value, _MAX_DEPTH, ordered=True))
 
 
 def decode(data: bytes, *, max_bytes: int, ordered: bool = True) -> Value:
@@ -60,7 +60,7 @@ def decode(data: bytes, *, max_bytes: int, ordered: bool = True) -> Value:
             allow_duplicate_keys=False,
         )
         # cbor2 ignores what follows the item and how long the heads were; encoding again does not.
-        again = cbor2.dumps(_normal(value, ordered=ordered))
+        again = cbor2.dumps(_normal(value, _MAX_DEPTH, ordered=ordered))
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CborError(f"not deterministic CBOR: {type(error).__name__}") from error
     if again != data:
@@ -68,8 +68,11 @@ def decode(data: bytes, *, max_bytes: int, ordered: bool = True) -> Value:
     return value
 
 
-def _normal(value: object, *, ordered: bool) -> object:
-    """The value with its map keys in order, or TypeError/ValueError where a part is not allowed."""
+def _normal(value: object, depth: int, *, ordered: bool) -> object:
+    """The value with its map keys in order, or TypeError/ValueError where a part is not allowed.
+
+    *depth* is how many more containers may be opened.
+    """
     match value:
         case None | bool() | str() | bytes():
             return value
@@ -78,18 +81,29 @@ def _normal(value: object, *, ordered: bool) -> object:
                 raise ValueError("integer beyond 53 bits")
             return value
         case list() | tuple():
-            return [_normal(item, ordered=ordered) for item in value]
+            inside = _inside(depth)
+            return [_normal(item, inside, ordered=ordered) for item in value]
         case Mapping():
-            items = [(_map_key(key), _normal(item, ordered=ordered)) for key, item in value.items()]
+            inside = _inside(depth)
+            items = [
+                (_map_key(key), _normal(item, inside, ordered=ordered))
+                for key, item in value.items()
+            ]
             return dict(sorted(items, key=_encoded_key) if ordered else items)
         case _:
             raise TypeError(f"{type(value).__name__} is not allowed in our CBOR")
 
 
+def _inside(depth: int) -> int:
+    if depth == 0:
+        raise ValueError(f"more than {_MAX_DEPTH} containers inside each other")
+    return depth - 1
+
+
 def _map_key(key: object) -> int | str:
     if isinstance(key, bool) or not isinstance(key, int | str):
         raise TypeError(f"{type(key).__name__} is not allowed as a map key")
-    _normal(key, ordered=True)
+    _normal(key, 0, ordered=True)
     return key
 
 

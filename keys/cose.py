@@ -17,8 +17,8 @@ from keys.kid import KID_BYTES
 
 __all__ = [
     "ALG_EDDSA", "HEADER_ALG", "HEADER_KID", "HEADER_TYP", "MessageSigner", "Sign1",
-    "VerifiedPayload", "encode_protected", "parse_sign1", "sig_structure", "sign_sign1",
-    "verify_sign1",
+    "VerifiedPayload", "encode_protected", "kid_of_protected", "parse_sign1",
+    "sig_structure", "sign_sign1", "verify_sign1",
 ]  # fmt: skip
 
 HEADER_ALG: Final = 1  # RFC 9052 §3.1
@@ -26,6 +26,7 @@ HEADER_KID: Final = 4  # RFC 9052 §3.1
 HEADER_TYP: Final = 16  # RFC 9596 §2
 ALG_EDDSA: Final = -8  # RFC 9053 §2.2; ADR 0002 says how a later profile moves to -19
 TAG_SIGN1: Final = 0xD2  # the one byte of tag 18
+_KID_PLACE: Final = slice(5, 5 + KID_BYTES)  # after the map, 1: -8, and 4: bytes of length 4
 
 #: Bytes whose signature `verify_sign1` has checked.
 VerifiedPayload = NewType("VerifiedPayload", bytes)
@@ -76,19 +77,18 @@ def parse_sign1(data: bytes, *, typ: str | None, max_bytes: int) -> Sign1:
         raise Sign1Error("the unprotected header is not empty")
     if len(signature) != ed25519.SIGNATURE_BYTES:
         raise Sign1Error(f"the signature has {len(signature)} bytes, not 64")
-    return Sign1(protected, payload, signature, _kid_of(protected, typ), typ)
+    return Sign1(protected, payload, signature, kid_of_protected(protected, typ), typ)
 
 
-def _kid_of(protected: bytes, typ: str | None) -> bytes:
-    """The kid, if these header bytes are the only ones the profile allows for *typ*."""
-    try:
-        header = cbor.decode(protected, max_bytes=128)
-    except CborError as error:
-        raise Sign1Error(f"protected header: {error}") from error
-    kid = header.get(HEADER_KID) if isinstance(header, dict) else None
-    if not isinstance(kid, bytes) or len(kid) != KID_BYTES:
-        raise Sign1Error("the protected header holds no kid of 4 bytes")
-    if protected != encode_protected(kid, typ):
+def kid_of_protected(protected: bytes, typ: str | None) -> bytes:
+    """The kid, if these header bytes are the only ones the profile allows for *typ*.
+
+    Raises:
+        Sign1Error: They are not.
+    """
+    # There is one encoding for each kid, and the kid has one place in it: nothing to decode.
+    kid = protected[_KID_PLACE]
+    if len(kid) != KID_BYTES or protected != encode_protected(kid, typ):
         raise Sign1Error(f"the protected header is not exactly alg, kid and typ {typ}")
     return kid
 

@@ -7,7 +7,14 @@ from nacl.exceptions import BadSignatureError, CryptoError
 
 from keys.errors import PublicKeyError, SignatureError
 
-__all__ = ["PUBLIC_KEY_BYTES", "SIGNATURE_BYTES", "PublicKey", "parse_public_key", "verify"]
+__all__ = [
+    "PUBLIC_KEY_BYTES",
+    "SIGNATURE_BYTES",
+    "PublicKey",
+    "parse_public_key",
+    "verify",
+    "verify_signed",
+]
 
 PUBLIC_KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
@@ -33,12 +40,27 @@ def parse_public_key(data: bytes) -> PublicKey:
 
 
 def verify(signature: bytes, message: bytes, public_key: PublicKey) -> None:
-    """Raise unless *signature* (64 bytes) over *message* is valid. Source: RFC 8032 §5.1.7.
+    """Raise unless *signature* over *message* is valid. Source: RFC 8032 §5.1.7.
+
+    Never take a signature for a name: who owns the key can make a second one for the same
+    message. Name the message by its hash instead.
 
     Raises:
-        SignatureError: It is not.
+        SignatureError: It is not valid, or has not 64 bytes.
+    """
+    # libsodium takes the two joined: a short signature would borrow the message's first bytes.
+    if len(signature) != SIGNATURE_BYTES:
+        raise SignatureError(f"a signature has 64 bytes, not {len(signature)}")
+    verify_signed(signature + message, public_key)
+
+
+def verify_signed(signed: bytes, public_key: PublicKey) -> None:
+    """The same for a signature with its message behind it, for callers who have them in one.
+
+    Raises:
+        SignatureError: The first 64 bytes are no valid signature over the others.
     """
     try:
-        bindings.crypto_sign_open(signature + message, public_key)
+        bindings.crypto_sign_open(signed, public_key)
     except (BadSignatureError, CryptoError) as error:
         raise SignatureError("the signature does not verify") from error

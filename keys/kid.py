@@ -9,7 +9,7 @@ KID_BYTES: Final = 4
 
 # {1: 1 (kty OKP), -1: 6 (crv Ed25519), -2: 32 bytes (x)}, RFC 9053 §7.2. The required members
 # in deterministic order are both the published COSE_Key and the thumbprint's input.
-_PREFIX: Final = bytes.fromhex("a3010120062158 20")
+_PREFIX: Final = bytes.fromhex("a301012006215820")
 
 
 def cose_key(public_key: bytes) -> bytes:

@@ -4,7 +4,7 @@ from typing import Final
 
 from nacl import bindings
 
-from keys.ed25519 import PublicKey, parse_public_key
+from keys.ed25519 import SIGNATURE_BYTES, PublicKey, parse_public_key
 from keys.kid import kid
 
 __all__ = ["SEED_BYTES", "SeedSigner"]
@@ -25,7 +25,7 @@ class SeedSigner:
     def sign(self, message: bytes) -> bytes:
         """64 bytes, deterministic. Source: RFC 8032 §5.1.6."""
         signed: bytes = bindings.crypto_sign(message, self._secret)
-        return signed[: -len(message)] if message else signed
+        return signed[:SIGNATURE_BYTES]
 
     def __repr__(self) -> str:
         return f"SeedSigner(kid={self.kid.hex()})"

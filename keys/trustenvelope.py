@@ -13,18 +13,18 @@ from itertools import pairwise
 from typing import Final
 
 from keys import cbor, ed25519
-from keys.cose import HEADER_KID, HEADER_TYP, MessageSigner, encode_protected
+from keys.cose import HEADER_TYP, MessageSigner, encode_protected, kid_of_protected
 from keys.errors import (
     CborError,
+    Sign1Error,
     TrustListFormatError,
     TrustListSignerError,
     TrustListTypeError,
 )
-from keys.kid import KID_BYTES
 
 __all__ = [
     "MAX_BYTES", "TYP", "Envelope", "Signature", "encode_envelope", "parse_envelope",
-    "sig_structure", "sign_payload",
+    "sig_structure", "sign_payload", "signed_bytes",
 ]  # fmt: skip
 
 TYP: Final = "application/celadon-trust-list+cbor"
@@ -63,7 +63,7 @@ def parse_envelope(data: bytes) -> Envelope:
         raise TrustListTypeError("something with one signer, not a trust list")
     if data[:2] != TAG_SIGN:
         raise TrustListFormatError("no COSE_Sign tag")
-    match _decode(data[2:], MAX_BYTES):
+    match _decode(data[2:]):
         case [bytes(body), dict(unprotected), bytes(payload), list(entries)] if not unprotected:
             pass
         case _:
@@ -87,18 +87,15 @@ def _signature(entry: cbor.Value) -> Signature:
             raise TrustListFormatError("not the three parts of a COSE_Signature")
     if len(value) != ed25519.SIGNATURE_BYTES:
         raise TrustListFormatError(f"a signature has {len(value)} bytes, not 64")
-    header = _decode(protected, 128)
-    kid = header.get(HEADER_KID) if isinstance(header, dict) else None
-    if not isinstance(kid, bytes) or len(kid) != KID_BYTES:
-        raise TrustListFormatError("a signer's protected header holds no kid of 4 bytes")
-    if protected != encode_protected(kid, None):
-        raise TrustListFormatError("a signer's protected header is not exactly alg and kid")
-    return Signature(kid, value)
-
-
-def _decode(data: bytes, max_bytes: int) -> cbor.Value:
     try:
-        return cbor.decode(data, max_bytes=max_bytes)
+        return Signature(kid_of_protected(protected, None), value)
+    except Sign1Error as error:
+        raise TrustListFormatError(f"a signer: {error}") from error
+
+
+def _decode(data: bytes) -> cbor.Value:
+    try:
+        return cbor.decode(data, max_bytes=MAX_BYTES)
     except CborError as error:
         raise TrustListFormatError(f"envelope: {error}") from error
 
@@ -114,12 +111,17 @@ def encode_envelope(payload: bytes, signatures: Iterable[Signature]) -> bytes:
 
 def sign_payload(payload: bytes, signer: MessageSigner) -> Signature:
     """One signer's part, to be carried to where the list is put together."""
-    return Signature(signer.kid, signer.sign(sig_structure(signer.kid, payload)))
+    return Signature(signer.kid, signer.sign(signed_bytes(signer.kid, payload)))
 
 
-def sig_structure(kid: bytes, payload: bytes) -> bytes:
-    """The bytes that the signer named *kid* signs. Source: RFC 9052 §4.4."""
-    return cbor.encode(["Signature", _BODY, encode_protected(kid, None), b"", payload])
+def signed_bytes(kid: bytes, payload: bytes) -> bytes:
+    """What the signer named *kid* signs."""
+    return sig_structure(_BODY, encode_protected(kid, None), payload)
+
+
+def sig_structure(body_protected: bytes, sign_protected: bytes, payload: bytes) -> bytes:
+    """The Sig_structure of one of several signers. Source: RFC 9052 §4.4."""
+    return cbor.encode(["Signature", body_protected, sign_protected, b"", payload])
 
 
 def _kid(signature: Signature) -> bytes:

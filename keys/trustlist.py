@@ -32,8 +32,8 @@ from keys.trustenvelope import (
     Signature,
     encode_envelope,
     parse_envelope,
-    sig_structure,
     sign_payload,
+    signed_bytes,
 )
 from keys.trustmodel import MAX_KEYS, MAX_LIST_NUMBER, ListedIssuer, ListedKey, Roots, TrustList
 
@@ -117,7 +117,7 @@ def _require_no_stranger(envelope: Envelope, trust: TrustList, roots: Roots) -> 
 
 def _verify(signature: Signature, payload: bytes, key: PublicKey) -> None:
     try:
-        ed25519.verify(signature.value, sig_structure(signature.kid, payload), key)
+        ed25519.verify(signature.value, signed_bytes(signature.kid, payload), key)
     except SignatureError as error:
         raise TrustListSignatureError(
             f"the signature by root {signature.kid.hex()} does not verify"
