@@ -33,20 +33,23 @@ _HEAD: Final = bytes.fromhex("D284 49 A20127 0444")
 _TIME: Final = bytes.fromhex("A0 5898 82 1A")
 _CODE: Final = bytes.fromhex("5890")
 _SIGNATURE: Final = bytes.fromhex("5840")
-_TEMPLATE: Final = Struct(">8s 4s 5s I 2s 144s 2s 64s")
+_TEMPLATE: Final = Struct(">8s 4s 5s I 2s 144s 2s 64x")
 _FIXED: Final = (_HEAD, _TIME, _CODE, _SIGNATURE)
 _SIGNED_HEAD: Final = b"\x84\x6aSignature1"
 _NO_AAD: Final = b"\x40"
 
 
 class ParsedPresentation(NamedTuple):
-    """A presentation of the right shape, and the code inside. Nothing is verified."""
+    """A presentation of the right shape, and the code inside. Nothing is verified.
+
+    Attributes:
+        signed: The signature with the Sig_structure behind it.
+    """
 
     kid: bytes
     time: int
     code: ParsedCode
-    sig_structure: bytes
-    signature: bytes
+    signed: bytes
 
 
 def sign_presentation(code: bytes, holder: MessageSigner, *, now: int) -> bytes:
@@ -73,16 +76,15 @@ def parse_presentation(data: bytes) -> ParsedPresentation:
     """
     if len(data) != PRESENTATION_BYTES:
         raise PresentationError(f"{len(data)} bytes are not a presentation")
-    head, kid, a, time, b, code, c, signature = _TEMPLATE.unpack(data)
+    head, kid, a, time, b, code, c = _TEMPLATE.unpack(data)
     if (head, a, b, c) != _FIXED or time < MIN_EXP:
         raise PresentationError("not the bytes of profile 1")
     try:
         parsed = parse_code(code)
     except CodeError as error:
         raise PresentationError(f"the code inside: {error}") from error
-    return ParsedPresentation(
-        kid, time, parsed, _SIGNED_HEAD + data[2:12] + _NO_AAD + data[13:-66], signature
-    )
+    signed = data[-64:] + _SIGNED_HEAD + data[2:12] + _NO_AAD + data[13:-66]
+    return ParsedPresentation(kid, time, parsed, signed)
 
 
 def verify_presentation(presentation: ParsedPresentation) -> None:
@@ -97,4 +99,4 @@ def verify_presentation(presentation: ParsedPresentation) -> None:
     holder_key = PublicKey(presentation.code.holder_key or b"")
     if presentation.kid != kid_of(holder_key):
         raise SignatureError("the kid is not that of the holder key")
-    ed25519.verify(presentation.signature, presentation.sig_structure, holder_key)
+    ed25519.verify_signed(presentation.signed, holder_key)

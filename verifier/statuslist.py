@@ -32,17 +32,18 @@ from verifier.errors import (
 )
 
 __all__ = [
-    "DEFAULT_ENTRIES", "MAX_ENTRIES", "MAX_TOKEN_BYTES", "MAX_TTL_S", "SNAPSHOT_TYP",
+    "DEFAULT_ENTRIES", "MAX_ENTRIES", "MAX_LIST_AGE_S", "MAX_TOKEN_BYTES", "SNAPSHOT_TYP",
     "STATUS_LIST_TYP", "Snapshot", "Status", "StatusList", "accept_status_list", "pack_statuses",
-    "recall_status_list", "sign_snapshot", "sign_status_list", "verify_snapshot",
-    "verify_status_list",
+    "peek_status_list", "recall_status_list", "sign_snapshot", "sign_status_list",
+    "verify_snapshot", "verify_status_list",
 ]  # fmt: skip
 
 STATUS_LIST_TYP: Final = "application/statuslist+cwt"
 SNAPSHOT_TYP: Final = "application/celadon-status-snapshot+cbor"
 DEFAULT_ENTRIES: Final = 2**17
 MAX_ENTRIES: Final = 2**20  # a status index has 20 bits
-MAX_TTL_S: Final = 24 * 3600
+#: A list older than this decides nothing, whatever end it names itself.
+MAX_LIST_AGE_S: Final = 24 * 3600
 #: A list of 2^20 entries of two bits that do not compress at all, and its envelope.
 MAX_TOKEN_BYTES: Final = 2**18 + 2**12
 #: Room for the digests of some 7,000 lists.
@@ -65,7 +66,11 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusList:
-    """A verified list."""
+    """A verified list.
+
+    Attributes:
+        ends: The first second at which it decides nothing any more.
+    """
 
     list_number: int
     region: str
@@ -75,6 +80,11 @@ class StatusList:
     bits: int
     packed: bytes = field(repr=False)
     sha256: bytes = field(repr=False)
+    ends: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        ends = min(self.exp, self.issued_at + MAX_LIST_AGE_S + 1)
+        object.__setattr__(self, "ends", ends)
 
     @property
     def size(self) -> int:
@@ -86,16 +96,17 @@ class StatusList:
 
         Raises:
             StatusListIndexError: There is no such entry.
+
+        Source: Token Status List §4.1: entries fill each byte from its least significant bit.
         """
-        return value_at(self.packed, self.bits, index)
-
-
-def value_at(packed: bytes, bits: int, index: int) -> int:
-    """Entry *index* of a packed list, least significant bits first. Token Status List §4.1."""
-    if not 0 <= index < len(packed) * 8 // bits:
-        raise StatusListIndexError(f"no entry {index}")
-    position = index * bits
-    return packed[position >> 3] >> (position & 7) & ((1 << bits) - 1)
+        position = index * self.bits
+        try:
+            byte = self.packed[position >> 3]
+        except IndexError as error:
+            raise StatusListIndexError(f"no entry {index}") from error
+        if index < 0:  # Python would count from the end
+            raise StatusListIndexError("no entry below 0")
+        return byte >> (position & 7) & (1 << self.bits) - 1
 
 
 def pack_statuses(statuses: Mapping[int, Status], *, entries: int = DEFAULT_ENTRIES) -> bytes:
@@ -130,7 +141,11 @@ def sign_status_list(  # noqa: PLR0913 - a token has this many members
     Raises:
         ValueError: A size or time that verifiers would refuse.
     """
-    if not 0 < len(packed) * 4 <= MAX_ENTRIES or not 0 < ttl <= MAX_TTL_S or not issued_at < exp:
+    if (
+        not 0 < len(packed) * 4 <= MAX_ENTRIES
+        or not 0 < ttl <= MAX_LIST_AGE_S
+        or not issued_at < exp
+    ):
         raise ValueError("a size or time that verifiers would refuse")
     claims = {
         _SUB: uri,
@@ -179,7 +194,7 @@ def _read(data: bytes, trust: TrustList) -> tuple[StatusList, ListedKey]:
         region=issuer.region,
         issued_at=issued_at,
         exp=exp,
-        ttl=min(ttl, MAX_TTL_S),
+        ttl=min(ttl, MAX_LIST_AGE_S),
         bits=bits,
         packed=_inflate(lst, max_bytes=MAX_ENTRIES * bits // 8),
         sha256=hashlib.sha256(data).digest(),
@@ -225,6 +240,21 @@ def _revives(held: bytes, new: StatusList) -> bool:
 
     back_to_valid = taken_back(before) & ~taken_back(after)
     return bool(back_to_valid | withdrawn(before) & ~withdrawn(after))
+
+
+def peek_status_list(data: bytes, *, list_number: int) -> StatusList:
+    """A list accepted earlier, to compare a new one with: signature and subject are not looked at.
+
+    What was taken back stays so even when the key that said it is no longer on the trust list.
+
+    Raises:
+        StatusListFormatError: Not a status list: the file was damaged.
+    """
+    token = _parse(data, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
+    _, issued_at, exp, ttl, bits, lst = _decode_claims(VerifiedPayload(token.payload))
+    packed = _inflate(lst, max_bytes=MAX_ENTRIES * bits // 8)
+    digest = hashlib.sha256(data).digest()
+    return StatusList(list_number, "", issued_at, exp, ttl, bits, packed, digest)
 
 
 def _parse(data: bytes, *, typ: str, max_bytes: int) -> Sign1:
