@@ -1,0 +1,105 @@
+"""Recording and taking back evidence: rows, log events and new decisions in one transaction. Shell.
+
+What a record says is in the log only as a digest, under the salt of its entry: the log shows that
+nothing was changed afterwards, and tells nobody what it was. A record taken back is deleted.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from audit.events import Event, Kind
+from issuer.decisions import Cause, evidence_of, judge
+from issuer.errors import EvidenceError, NoPersonError
+from issuer.evidence import Evidence, encode_evidence
+from issuer.notice import Entry, Retraction
+from issuer.tx import Tx
+from issuer.writer import Done
+
+__all__ = ["evidence_digest", "record_evidence", "retract_evidence"]
+
+_INSERT: Final = (
+    "INSERT INTO evidence (subject, evidence_id, kind, at, until, place, value, source,"
+    " origin_region, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_DELETE: Final = "DELETE FROM evidence WHERE subject = ? AND evidence_id = ?"
+_PEOPLE: Final = "SELECT subject FROM subject WHERE subject {keys}"
+
+
+def evidence_digest(record: Evidence) -> bytes:
+    """32 bytes: what the log says about a record."""
+    return hashlib.sha256(encode_evidence(record)).digest()
+
+
+def record_evidence(tx: Tx, entries: Sequence[Entry]) -> Done[int]:
+    """Record *entries* and decide anew about everybody concerned; gives how many were new.
+
+    A record that is there already is left out, so that a notice taken twice has one effect.
+
+    Raises:
+        NoPersonError: An entry is about nobody we know.
+        EvidenceError: A record came before with other content.
+    """
+    subjects = list(dict.fromkeys(entry.subject for entry in entries))
+    known = tx.store.rows_of(_PEOPLE, subjects)
+    if len(known) != len(subjects):
+        raise NoPersonError(f"{len(subjects) - len(known)} of {len(subjects)} people are unknown")
+    held = _held(tx, subjects)
+    fresh: list[Entry] = []
+    for entry in entries:
+        name = (entry.subject, entry.record.evidence_id)
+        if name not in held:
+            held[name] = entry.record
+            fresh.append(entry)
+        elif held[name] != entry.record:
+            raise EvidenceError("evidence_id: came before with other content")
+    tx.store.many(_INSERT, [_row(entry) for entry in fresh])
+    events = [_event(tx, Kind.EVIDENCE_RECORDED, entry.subject, entry.record) for entry in fresh]
+    return _decided(tx, [entry.subject for entry in fresh], events)
+
+
+def retract_evidence(tx: Tx, retractions: Sequence[Retraction]) -> Done[int]:
+    """Take records back and decide anew; gives how many there were.
+
+    Only its source can take a record back. What is not there is left out, so that a notice taken
+    twice has one effect.
+    """
+    held = _held(tx, list(dict.fromkeys(item.subject for item in retractions)))
+    gone = {
+        (item.subject, item.evidence_id): record
+        for item in retractions
+        if (record := held.get((item.subject, item.evidence_id))) is not None
+        and record.source == item.source
+    }
+    tx.store.many(_DELETE, list(gone))
+    events = [
+        _event(tx, Kind.EVIDENCE_RETRACTED, subject, record)
+        for (subject, _), record in gone.items()
+    ]
+    return _decided(tx, [subject for subject, _ in gone], events)
+
+
+def _held(tx: Tx, subjects: list[bytes]) -> dict[tuple[bytes, bytes], Evidence]:
+    return {
+        (subject, record.evidence_id): record
+        for subject, records in evidence_of(tx.store, subjects).items()
+        for record in records
+    }
+
+
+def _decided(tx: Tx, subjects: list[bytes], events: list[Event]) -> Done[int]:
+    judged = judge(tx, list(dict.fromkeys(subjects)), Cause.EVIDENCE)
+    return Done(len(events), events + judged.events, lists=judged.lists)
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    record = entry.record
+    return (
+        entry.subject, record.evidence_id, record.kind.value, record.at, record.until,
+        record.place, record.value, record.source, record.origin_region, record.recorded_at,
+    )  # fmt: skip
+
+
+def _event(tx: Tx, kind: Kind, subject: bytes, record: Evidence) -> Event:
+    details = {"id": record.evidence_id, "digest": evidence_digest(record)}
+    return Event(tx.event_id(), kind, tx.now, subject, details)
