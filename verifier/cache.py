@@ -1,0 +1,182 @@
+"""The lists that a venue holds: taken only if they may follow those held, lost by no crash. Shell.
+
+    roots.cbor  sources.txt                          given at set-up; roots follow the trust list
+    trust-list.cbor
+    status/<list number>.cwt
+    seen.cbor            the newest time of any list; time and digest of each region's snapshot
+
+All of it changes in one step (`verifier.folder`). `verifier.update` decides what may change.
+Here the lists are read for a check: one status list is opened when a code needs it and not before.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from keys import cbor
+from keys.errors import CborError, TrustListError
+from keys.trustlist import MAX_BYTES, Roots, TrustList, decode_roots, verify_trust_list
+from verifier.errors import CacheError, StatusListError
+from verifier.folder import Folder, Generation
+from verifier.statuslist import MAX_TOKEN_BYTES, StatusList, recall_status_list
+
+__all__ = [
+    "MAX_SMALL_BYTES", "ROOTS", "SEEN", "SOURCES", "TRUST_LIST", "Cache", "Seen", "Statuses",
+    "encode_seen", "status_name",
+]  # fmt: skip
+
+ROOTS: Final = "roots.cbor"
+SOURCES: Final = "sources.txt"
+TRUST_LIST: Final = "trust-list.cbor"
+SEEN: Final = "seen.cbor"
+MAX_SMALL_BYTES: Final = 64 * 1024
+
+
+def status_name(list_number: int) -> str:
+    """Where a status list is, in a venue's folder as in the published one."""
+    return f"status/{list_number}.cwt"
+
+
+class Seen(NamedTuple):
+    """What this venue has seen and must not forget.
+
+    Attributes:
+        newest: UNIX seconds of the latest signature; this machine's clock cannot be earlier.
+        snapshots: Region to time and SHA-256 of the snapshot that its lists were taken by.
+    """
+
+    newest: int
+    snapshots: Mapping[str, tuple[int, bytes]]
+
+
+class Statuses(Mapping[int, StatusList]):
+    """The status lists of the folder, each read and verified when it is first asked for.
+
+    A damaged one is as good as absent: the code is then undecided, never admitted.
+    """
+
+    def __init__(self, files: Generation, trust: TrustList) -> None:
+        self._files = files
+        self._trust = trust
+        self._opened: dict[int, StatusList] = {}
+        self.damaged: set[int] = set()
+
+    def __getitem__(self, list_number: int) -> StatusList:
+        opened = self._opened.get(list_number)
+        if opened is None:
+            opened = self._opened[list_number] = self._open(list_number)
+        return opened
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(_list_numbers(self._files))
+
+    def __len__(self) -> int:
+        return len(_list_numbers(self._files))
+
+    def opened(self) -> tuple[StatusList, ...]:
+        """Those that were needed so far."""
+        return tuple(self._opened.values())
+
+    def _open(self, list_number: int) -> StatusList:
+        data = self._files.read(status_name(list_number), max_bytes=MAX_TOKEN_BYTES)
+        if data is None:
+            raise KeyError(list_number)
+        try:
+            status_list = recall_status_list(data, self._trust)
+        except StatusListError:
+            status_list = None
+        if status_list is None or status_list.list_number != list_number:
+            self.damaged.add(list_number)
+            raise KeyError(list_number)
+        return status_list
+
+
+class Cache:
+    """A venue's folder as it is at one moment, whatever is updated meanwhile.
+
+    Raises:
+        CacheError: The folder is missing or cannot be used.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.stamp = Folder(path).stamp()
+        self.files = Folder(path).current()
+
+    def roots(self) -> Roots:
+        """The roots trusted now.
+
+        Raises:
+            CacheError: The folder was not set up, or is damaged.
+        """
+        data = self.files.read(ROOTS, max_bytes=MAX_SMALL_BYTES)
+        if data is None:
+            raise CacheError(f"{self.path}: not set up yet; see celadon-verify setup --help")
+        try:
+            return decode_roots(data)
+        except TrustListError as error:
+            raise CacheError(f"{self.path}: {ROOTS} is damaged; set up again") from error
+
+    def trust(self) -> TrustList | None:
+        """The trust list held, however old, or None before the first.
+
+        Raises:
+            CacheError: It is damaged.
+        """
+        roots = self.roots()
+        data = self.files.read(TRUST_LIST, max_bytes=MAX_BYTES)
+        if data is None:
+            return None
+        try:
+            return verify_trust_list(data, roots)
+        except TrustListError as error:
+            raise CacheError(f"{self.path}: {TRUST_LIST} is damaged; set up again") from error
+
+    def seen(self) -> Seen:
+        """What must not be forgotten.
+
+        Raises:
+            CacheError: It is damaged. Without it an older list could pass for a new one.
+        """
+        data = self.files.read(SEEN, max_bytes=MAX_SMALL_BYTES)
+        if data is None:
+            return Seen(0, {})
+        try:
+            return _decode_seen(data)
+        except CborError as error:
+            raise CacheError(f"{self.path}: {SEEN} is damaged; set up again") from error
+
+    def list_numbers(self) -> list[int]:
+        """The status lists held, in order."""
+        return _list_numbers(self.files)
+
+    def sources(self) -> tuple[str, ...]:
+        """Where to update from: as given at set-up, the first is asked first."""
+        data = self.files.read(SOURCES, max_bytes=MAX_SMALL_BYTES) or b""
+        return tuple(data.decode("utf-8", "replace").splitlines())
+
+
+def _list_numbers(files: Generation) -> list[int]:
+    return sorted(int(name.removesuffix(".cwt")) for name in files.names("status"))
+
+
+def encode_seen(seen: Seen) -> bytes:
+    """The file that `Cache.seen` reads."""
+    return cbor.encode(
+        [seen.newest, {region: list(seen.snapshots[region]) for region in seen.snapshots}]
+    )
+
+
+def _decode_seen(data: bytes) -> Seen:
+    match cbor.decode(data, max_bytes=MAX_SMALL_BYTES):
+        case [int(newest), dict(snapshots)]:
+            return Seen(newest, dict(_snapshot(item) for item in snapshots.items()))
+        case _:
+            raise CborError("not what was seen")
+
+
+def _snapshot(item: tuple[int | str, cbor.Value]) -> tuple[str, tuple[int, bytes]]:
+    match item:
+        case str(region), [int(issued_at), bytes(digest)]:
+            return region, (issued_at, digest)
+        case _:
+            raise CborError("not a snapshot's time and digest")

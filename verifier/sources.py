@@ -1,0 +1,215 @@
+"""Where a venue's lists come from: a folder, or a web server. Shell.
+
+Lists prove themselves by their signatures, so a source is not trusted with anything but delivery:
+it can be late or silent, and it can send too much. Everybody asks for the same files under the
+same names, with the same headers, whoever was scanned; nothing that a server sends is ever sent
+back to it, so neither a cookie nor an ETag can mark a venue.
+"""
+
+import http.client
+import os
+import socket
+import ssl
+import stat
+import threading
+import time
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from verifier.errors import SourceError, SourceMissingError, SourceTooLargeError, SourceTooSlowError
+
+__all__ = ["DEADLINE_S", "FolderSource", "Source", "UrlSource", "open_source"]
+
+#: From the first look-up of the name to the last byte of one file.
+DEADLINE_S: Final = 10.0
+
+_CHUNK: Final = 64 * 1024
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+
+class Source(Protocol):
+    """Something that holds published files by name, such as `status/12.cwt`."""
+
+    name: str
+
+    def fetch(self, path: str, *, max_bytes: int, held: str | None) -> bytes | None:
+        """The file's bytes, or None where the source can tell that it is the one held.
+
+        Args:
+            path: Relative, with forward slashes. Made by us, never by a list.
+            max_bytes: Not one byte more is kept.
+            held: SHA-256 in hex of the copy held, if any.
+
+        Raises:
+            SourceError: It did not come, and why.
+        """
+
+
+def open_source(name: str) -> "Source":
+    """A source by its name: a URL where there is `://` in it, otherwise a folder.
+
+    Raises:
+        SourceError: A URL that is not https (or http to this very machine), or no such folder.
+    """
+    if "://" in name:
+        return UrlSource(name)
+    if not Path(name).is_dir():
+        raise SourceMissingError(f"{name}: no such folder")
+    return FolderSource(name)
+
+
+class FolderSource:
+    """A folder: a memory stick, a share, or what `celadon publish` wrote."""
+
+    __slots__ = ("_root", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._root = Path(name)
+
+    def fetch(self, path: str, *, max_bytes: int, held: str | None) -> bytes | None:  # noqa: ARG002 - a folder costs nothing
+        where = self._root / path
+        try:
+            # A pipe or a device in a prepared folder would never end.
+            descriptor = os.open(where, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            with os.fdopen(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise SourceMissingError(f"{where}: not a file")
+                data = file.read(max_bytes + 1)
+        except FileNotFoundError as error:
+            raise SourceMissingError(f"{where}: no such file") from error
+        except OSError as error:
+            raise SourceError(f"{where}: {error.strerror or 'cannot be read'}") from error
+        return _bounded(data, max_bytes, str(where))
+
+
+class UrlSource:
+    """A web server. One connection a file, no redirects, one deadline for all of it.
+
+    After one file that did not come in time it is not asked again: a country has many lists.
+    """
+
+    __slots__ = ("_deadline_s", "_host", "_path", "_port", "_silent", "_tls", "name")
+
+    def __init__(self, name: str, *, deadline_s: float = DEADLINE_S) -> None:
+        self.name = name.rstrip("/")
+        self._deadline_s = deadline_s
+        self._silent = False
+        try:
+            parts = urlsplit(self.name)
+            self._port = parts.port
+        except ValueError as error:
+            raise SourceError(f"{name}: not a web address") from error
+        self._tls = parts.scheme == "https"
+        self._host = parts.hostname or ""
+        self._path = parts.path
+        if parts.username is not None or parts.query or parts.fragment or not self._host:
+            raise SourceError(
+                f"{name}: a plain https address is needed, such as https://host/lists"
+            )
+        if not self._tls and not (parts.scheme == "http" and self._host in _LOOPBACK):
+            raise SourceError(f"{name}: only https (http is for this very machine)")
+
+    def fetch(self, path: str, *, max_bytes: int, held: str | None) -> bytes | None:
+        """As `Source.fetch`. 304 answers an ETag that is the SHA-256 of the content in hex."""
+        if self._silent:
+            raise SourceTooSlowError(f"{path}: not asked for, the server was too slow before")
+        # A thread, because a server that sends one byte of a header a second never runs into a
+        # socket's own time-out, and looking up a name has none at all.
+        job = _Fetch(self._connection(), f"{self._path}/{path}", max_bytes, held, self._deadline_s)
+        job.start()
+        job.join(self._deadline_s)
+        if job.is_alive():
+            self._silent = True
+            job.abandon()
+            raise SourceTooSlowError(f"{path}: not there after {self._deadline_s:g} s")
+        if job.error is not None:
+            raise job.error
+        return job.body
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._tls:
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(
+                self._host, self._port, timeout=self._deadline_s, context=context
+            )
+        return http.client.HTTPConnection(self._host, self._port, timeout=self._deadline_s)
+
+
+class _Fetch(threading.Thread):
+    """One GET. Afterwards `body` or `error` is set, or it is still alive."""
+
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        target: str,
+        max_bytes: int,
+        held: str | None,
+        deadline_s: float,
+    ) -> None:
+        super().__init__(daemon=True)
+        self.body: bytes | None = None
+        self.error: SourceError | None = None
+        self._connection = connection
+        self._target = target
+        self._max_bytes = max_bytes
+        self._held = held
+        self._end = time.monotonic() + deadline_s
+
+    def run(self) -> None:
+        try:
+            self.body = self._get()
+        except SourceError as error:
+            self.error = error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.error = SourceError(f"{self._target}: {type(error).__name__}: {error}")
+        finally:
+            self._connection.close()
+
+    def abandon(self) -> None:
+        """Take the socket from under a fetch that has run out of time, so that its thread ends."""
+        sock = self._connection.sock
+        if sock is not None:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # it has just ended by itself
+
+    def _get(self) -> bytes | None:
+        headers = {"User-Agent": "celadon-verify", "Accept": "*/*", "Connection": "close"}
+        if self._held is not None:
+            headers["If-None-Match"] = f'"{self._held}"'
+        self._connection.request("GET", self._target, headers=headers)
+        response = self._connection.getresponse()
+        match response.status:
+            case 200:
+                return self._read(response)
+            case 304 if self._held is not None:
+                return None
+            case 404 | 410:
+                raise SourceMissingError(f"{self._target}: the server has no such file")
+            case 301 | 302 | 303 | 307 | 308:
+                raise SourceError(f"{self._target}: the server points elsewhere; not followed")
+            case status:
+                raise SourceError(f"{self._target}: the server answers {status}")
+
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while chunk := response.read1(_CHUNK):
+            parts.append(chunk)
+            size += len(chunk)
+            if size > self._max_bytes:
+                break
+            if time.monotonic() > self._end:
+                raise SourceTooSlowError(f"{self._target}: not there in time")
+        if response.length and size <= self._max_bytes:
+            raise SourceError(f"{self._target}: cut short on the way")
+        return _bounded(b"".join(parts), self._max_bytes, self._target)
+
+
+def _bounded(data: bytes, max_bytes: int, where: str) -> bytes:
+    if len(data) > max_bytes:
+        raise SourceTooLargeError(f"{where}: more than the {max_bytes} bytes that such a list has")
+    return data

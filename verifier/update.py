@@ -1,0 +1,266 @@
+"""Taking newer lists into a venue's folder. Shell.
+
+A region's lists are taken all together, as its signed snapshot names them, or not at all; one
+region's trouble does not keep another's from being updated. What may follow what is decided by
+`keys.trustupdate` and `verifier.statuslist`. A code that a held list takes back can come back only
+with a list that is refused here.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from keys.errors import TrustListError
+from keys.trustlist import MAX_BYTES, ListedIssuer, TrustList, decode_roots, encode_roots
+from keys.trustupdate import accept_trust_list
+from verifier.cache import (
+    MAX_SMALL_BYTES,
+    ROOTS,
+    SEEN,
+    SOURCES,
+    TRUST_LIST,
+    Cache,
+    Seen,
+    encode_seen,
+    status_name,
+)
+from verifier.errors import (
+    CacheError,
+    SnapshotError,
+    SourceError,
+    StatusListError,
+    StatusListRollbackError,
+    StatusListScopeError,
+)
+from verifier.folder import Folder
+from verifier.sources import Source
+from verifier.statuslist import (
+    MAX_SNAPSHOT_BYTES,
+    MAX_TOKEN_BYTES,
+    Snapshot,
+    StatusList,
+    accept_status_list,
+    peek_status_list,
+    verify_snapshot,
+)
+
+__all__ = ["Problem", "Report", "set_up", "update"]
+
+#: No code lives longer than 7 days, so a list that its issuer dropped is not needed after that.
+KEEP_DROPPED_S: Final = 8 * 24 * 3600
+
+
+class Problem(NamedTuple):
+    """Something that was not taken.
+
+    Attributes:
+        what: "trust list" or a region.
+        text: Where from and why.
+        refused: True where a list came and must not be taken: somebody should look into it.
+            False where nothing came.
+    """
+
+    what: str
+    text: str
+    refused: bool
+
+
+class Report(NamedTuple):
+    """What an update did.
+
+    Attributes:
+        regions: Those whose lists are now as their issuer last published them.
+        changed: Files that are new, or gone.
+    """
+
+    trust: TrustList
+    regions: tuple[str, ...]
+    changed: int
+    problems: tuple[Problem, ...]
+
+
+class _Region(NamedTuple):
+    """The lists of one region, all that its snapshot names, and the files that are new."""
+
+    snapshot: Snapshot
+    digest: bytes
+    files: Mapping[str, bytes]
+    newest: int
+
+
+def set_up(path: str, roots: bytes | None, sources: Sequence[str]) -> None:
+    """Make a venue's folder that trusts *roots*, or change where an existing one updates from.
+
+    Raises:
+        TrustListError: *roots* are not a file of roots.
+        CacheError: The folder trusts other roots already, or none are given and it has none.
+        OSError: The folder cannot be written.
+    """
+    given = None if roots is None else decode_roots(roots)
+    folder = Folder(path)
+    folder.create()
+    with folder.lock():
+        cache = Cache(path)
+        files = {SOURCES: "".join(f"{source}\n" for source in sources).encode()}
+        if roots is not None and cache.files.read(ROOTS, max_bytes=MAX_SMALL_BYTES) is None:
+            files[ROOTS] = roots
+        elif cache.roots() != (given or cache.roots()):
+            raise CacheError(f"{path}: set up with other roots; for these, set up an empty folder")
+        folder.change(files, dropped=frozenset())
+
+
+def update(path: str, sources: Sequence[Source], *, now: int) -> Report:
+    """Take what is new from *sources*, asked in this order.
+
+    Raises:
+        CacheError: The folder cannot be used, or there is no trust list, neither held nor new.
+        OSError: The disk failed. What was held still is.
+    """
+    folder = Folder(path)
+    with folder.lock():
+        return _Update(folder, Cache(path), sources, now).run()
+
+
+class _Update:
+    """One update, while the folder is locked."""
+
+    def __init__(self, folder: Folder, cache: Cache, sources: Sequence[Source], now: int) -> None:
+        self._folder = folder
+        self._cache = cache
+        self._sources = sources
+        self._now = now
+        self._seen = cache.seen()
+        self._files: dict[str, bytes] = {}
+        self._problems: list[Problem] = []
+        self._trust = self._take_trust_list()
+
+    def run(self) -> Report:
+        taken: list[_Region] = []
+        for issuer in self._trust.issuers:
+            region = self._take_region(issuer)
+            if region is not None:
+                taken.append(region)
+                self._files.update(region.files)
+        seen = Seen(
+            max(self._seen.newest, self._trust.issued_at, *(region.newest for region in taken)),
+            {
+                **self._seen.snapshots,
+                **{each.snapshot.region: (each.snapshot.issued_at, each.digest) for each in taken},
+            },
+        )
+        dropped = self._dropped([region.snapshot for region in taken])
+        if self._files or dropped or seen != self._seen:
+            self._folder.change({**self._files, SEEN: encode_seen(seen)}, dropped=dropped)
+        regions = tuple(region.snapshot.region for region in taken)
+        changed = len(self._files) + len(dropped)
+        return Report(self._trust, regions, changed, tuple(self._problems))
+
+    def _take_trust_list(self) -> TrustList:
+        """The newest that may follow the one held; its file is noted if it is a new one."""
+        held_data = self._cache.files.read(TRUST_LIST, max_bytes=MAX_BYTES)
+        digest = None if held_data is None else sha256(held_data).hexdigest()
+        held = best = self._cache.trust()
+        roots = self._cache.roots()
+        for source in self._sources:
+            try:
+                data = source.fetch(TRUST_LIST, max_bytes=MAX_BYTES, held=digest)
+                if data is None or data == held_data:
+                    continue
+                new = accept_trust_list(held, data, roots=roots, now=self._now)
+            except (SourceError, TrustListError) as error:
+                self._problems.append(_problem("trust list", source, error))
+                continue
+            if best is None or _rank(new) > _rank(best):
+                best = new
+                self._files.update({TRUST_LIST: data, ROOTS: encode_roots(new.roots)})
+        if best is None:
+            reasons = "; ".join(problem.text for problem in self._problems)
+            raise CacheError(f"no trust list could be taken: {reasons or 'no source was given'}")
+        return best
+
+    def _take_region(self, issuer: ListedIssuer) -> _Region | None:
+        """The region's lists from the first source that has usable ones."""
+        problems: list[Problem] = []
+        for source in self._sources:
+            try:
+                return self._take_whole(issuer, source)
+            except (SourceError, StatusListError) as error:
+                problems.append(_problem(issuer.region, source, error))
+        self._problems.extend(problems)
+        return None
+
+    def _take_whole(self, issuer: ListedIssuer, source: Source) -> _Region:
+        """Tried once more where lists and snapshot do not fit: they may be changing just now."""
+        try:
+            return self._take_by_snapshot(issuer, source)
+        except SnapshotError:
+            return self._take_by_snapshot(issuer, source)
+
+    def _take_by_snapshot(self, issuer: ListedIssuer, source: Source) -> _Region:
+        name = f"status/{issuer.region}.snapshot"
+        data = source.fetch(name, max_bytes=MAX_SNAPSHOT_BYTES, held=None) or b""
+        snapshot = verify_snapshot(data, self._trust, now=self._now)
+        if snapshot.region != issuer.region:
+            raise StatusListScopeError(f"the snapshot of region {snapshot.region}")
+        digest = sha256(data).digest()
+        before = self._seen.snapshots.get(issuer.region, (-1, b""))
+        if before != (snapshot.issued_at, digest) and snapshot.issued_at <= before[0]:
+            raise StatusListRollbackError("its snapshot is not newer than the one held")
+        files: dict[str, bytes] = {}
+        newest = snapshot.issued_at
+        for list_number, wanted in snapshot.digests.items():
+            held = self._cache.files.read(status_name(list_number), max_bytes=MAX_TOKEN_BYTES)
+            if held is not None and sha256(held).digest() == wanted:
+                continue
+            new = self._fetch_list(source, list_number, wanted)
+            accepted = self._accept_list(list_number, held, new, issuer)
+            files[status_name(list_number)] = new
+            newest = max(newest, accepted.issued_at)
+        return _Region(snapshot, digest, files, newest)
+
+    @staticmethod
+    def _fetch_list(source: Source, list_number: int, wanted: bytes) -> bytes:
+        data = source.fetch(status_name(list_number), max_bytes=MAX_TOKEN_BYTES, held=None) or b""
+        if sha256(data).digest() != wanted:
+            raise SnapshotError(f"list {list_number} is not the one that the snapshot names")
+        return data
+
+    def _accept_list(
+        self, list_number: int, held: bytes | None, new: bytes, issuer: ListedIssuer
+    ) -> StatusList:
+        before = None if held is None else _peek(held, list_number)
+        accepted = accept_status_list(before, new, self._trust, now=self._now)
+        if (accepted.list_number, accepted.region) != (list_number, issuer.region):
+            raise StatusListScopeError(f"another list under the name of list {list_number}")
+        return accepted
+
+    def _dropped(self, snapshots: Sequence[Snapshot]) -> frozenset[str]:
+        """Files of lists that their issuer names no longer, and that no living code can need."""
+        named = {number for snapshot in snapshots for number in snapshot.digests}
+        regions = {snapshot.region for snapshot in snapshots}
+        dropped = set()
+        for number in self._cache.list_numbers():
+            owner = self._trust.owner_of(number)
+            if number in named or (owner is not None and owner.region not in regions):
+                continue
+            data = self._cache.files.read(status_name(number), max_bytes=MAX_TOKEN_BYTES)
+            held = None if data is None else _peek(data, number)
+            if held is None or held.issued_at < self._now - KEEP_DROPPED_S:
+                dropped.add(status_name(number))
+        return frozenset(dropped)
+
+
+def _rank(trust: TrustList) -> tuple[int, int]:
+    return trust.roots.epoch, trust.version
+
+
+def _peek(data: bytes, list_number: int) -> StatusList | None:
+    """The list held, to compare with, or None where it is damaged."""
+    try:
+        return peek_status_list(data, list_number=list_number)
+    except StatusListError:
+        return None
+
+
+def _problem(what: str, source: Source, error: Exception) -> Problem:
+    return Problem(what, f"{source.name}: {error}", refused=not isinstance(error, SourceError))
