@@ -19,7 +19,7 @@ __all__ = [
     "DAY_S", "MAX_GRANT_S", "PURPOSE_FIELDS", "ROLE_PURPOSES", "SHIFT_S", "AccessRequest",
     "Allowed", "Decision", "Denied", "DenyReason", "Field", "Grant", "Organisation", "Purpose",
     "Quotas", "Role", "Usage", "decide", "is_case_reference", "own_principal",
-    "own_record_grant",
+    "own_record_grant", "person_of",
 ]  # fmt: skip
 
 SHIFT_S: Final = 8 * 3600  # a rolling window: no midnight at which the count starts again
@@ -32,6 +32,7 @@ _PERSON: Final = "person:"
 # Letters for the register, digits for the number. Runs of nine digits or more are refused, so that
 # neither an identity number nor a phone number can be written in place of a case.
 _CASE: Final = re.compile(r"[A-Z]{2,8}-[0-9]{4,8}(?:-[0-9]{1,8})?", re.ASCII)
+_OWN: Final = re.compile(_PERSON + r"[0-9a-f]{32}", re.ASCII)
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.:-]{0,62}[a-z0-9])?", re.ASCII)
 
 
@@ -122,7 +123,7 @@ class DenyReason(StrEnum):
 
 
 def _check_name(name: str, what: str) -> None:
-    if _NAME.fullmatch(name) is None:
+    if (_OWN if name.startswith(_PERSON) else _NAME).fullmatch(name) is None:
         raise ValueError(f"a {what} has 1 to 64 characters of a-z, 0-9, dot, colon and hyphen")
 
 
@@ -305,6 +306,11 @@ OWN_ORGANISATION: Final = Organisation("person", "本人", "the person concerned
 def own_principal(subject: bytes) -> str:
     """The principal of a person who reads about himself."""
     return f"{_PERSON}{subject.hex()}"
+
+
+def person_of(principal: str) -> bytes | None:
+    """Whose own principal this is; None for staff."""
+    return bytes.fromhex(principal.removeprefix(_PERSON)) if principal.startswith(_PERSON) else None
 
 
 def own_record_grant(subject: bytes, *, now: int) -> Grant:

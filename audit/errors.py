@@ -1,9 +1,9 @@
 """What can be wrong with the log, its proofs and its databases. No message holds a bound value."""
 
 __all__ = [
-    "AuditError", "CheckpointError", "DatabaseDamagedError", "EmptyLogError", "EventConflictError",
-    "EventError", "LogBusyError", "LogClockError", "LogForkError", "LogStoppedError", "NoteError",
-    "ProofError",
+    "AuditError", "CheckpointError", "DatabaseDamagedError", "EmptyLogError",
+    "EventConflictError", "EventError", "GrantError", "LoadError", "LogBusyError",
+    "LogClockError", "LogForkError", "LogStoppedError", "NoteError", "ProofError",
 ]  # fmt: skip
 
 
@@ -53,3 +53,11 @@ class LogStoppedError(AuditError):
 
 class DatabaseDamagedError(AuditError):
     """The database's file does not read as a database any more."""
+
+
+class LoadError(AuditError):
+    """An allowed, logged read failed while loading. Names the failure's type, not its text."""
+
+
+class GrantError(AuditError):
+    """A grant or case cannot be changed so."""
