@@ -1,5 +1,7 @@
 """What can be wrong in the issuer. Messages carry reasons and sizes, never what a person sent."""
 
+from collections.abc import Sequence
+
 from issuer.problems import Problem
 from issuer.ruleproblems import RuleProblem
 
@@ -63,6 +65,14 @@ class UnknownPlaceError(IssuerError):
 
 class EvidenceError(IssuerError):
     """A record or a notice of evidence is not as the format says, or not from its source."""
+
+
+class NoticeError(EvidenceError):
+    """A notice is refused as a whole. *lines* holds line numbers, from 1, and what is wrong."""
+
+    def __init__(self, message: str, lines: Sequence[tuple[int, str]] = ()) -> None:
+        super().__init__("; ".join([message, *(f"line {line}: {why}" for line, why in lines)]))
+        self.lines = tuple(lines)
 
 
 class RiskTableError(IssuerError):

@@ -56,7 +56,7 @@ class Regions:
         """
         found = self._places.get(place)
         if found is None:
-            raise UnknownPlaceError(f"{place[:MAX_PLACE_CHARS]!r} is not in the region data")
+            raise UnknownPlaceError("neither a division nor a compound in the region data")
         return found
 
     def is_place(self, place: str) -> bool:

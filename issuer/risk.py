@@ -25,7 +25,8 @@ from keys.errors import CborError, KeysError
 
 __all__ = [
     "RISK_TABLE_TYP", "Affected", "RiskChange", "RiskLevel", "RiskTable", "accept_risk_table",
-    "decode_risk_table", "encode_risk_table", "shipped_risk_table", "sign_risk_table", "verify_risk_table",
+    "decode_risk_table", "encode_risk_table", "shipped_risk_table", "sign_risk_table",
+    "verify_risk_table",
 ]  # fmt: skip
 
 RISK_TABLE_TYP: Final = "application/celadon-risk-table+cbor"

@@ -24,6 +24,7 @@ class RuleProblemKind(enum.StrEnum):
     SUNSET = "sunset"  # over, or without an end that is near enough
     NOTICE = "notice"  # announced too shortly before it comes into force
     LANGUAGE = "language"  # a text misses a language
+    ROLLBACK = "rollback"  # not newer than the version held
     NUMBER_IN_TEXT = "number-in-text"  # a number that should come from days or hours
 
 

@@ -43,8 +43,8 @@ from keys.ed25519 import PublicKey
 from keys.errors import CborError, KeysError
 
 __all__ = [
-    "RULES_TYP", "RuleSet", "load_rules", "parse_rules", "shipped_rules", "sign_rules",
-    "verify_rules",
+    "RULES_TYP", "RuleSet", "accept_rules", "load_rules", "parse_rules", "shipped_rules",
+    "sign_rules", "verify_rules",
 ]  # fmt: skip
 
 RULES_TYP: Final = "application/celadon-rules+cbor"
@@ -115,6 +115,21 @@ def load_rules(value: object, *, now: int) -> RuleSet:
     if problems:
         raise RulesError(*problems)
     return _build(data, payload)
+
+
+def accept_rules(held: RuleSet | None, new: RuleSet) -> RuleSet:
+    """*new*, if it may follow *held*, a version of the same rule set.
+
+    Raises:
+        RulesError: It is older, or another content under the same version.
+    """
+    if held is None or held.id != new.id or held.payload == new.payload:
+        return new
+    if new.version <= held.version:
+        raise _refused(
+            RuleProblemKind.ROLLBACK, f"version {new.version} does not follow {held.version}"
+        )
+    return new
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
