@@ -1,6 +1,7 @@
 """The gate: nothing is loaded before it is logged, and no quota is passed by being quick."""
 
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from audit.access import (
 from audit.database import reading, writing
 from audit.errors import AuditError, EventConflictError, GrantError, LoadError, LogClockError
 from audit.events import Event, Kind, decode_event
-from audit.gate import Opened, Refused
+from audit.gate import Gate, Opened, Refused
 from audit.grants import index_problems
 from audit.models import access_uses, closed_cases, grants, log_entries
 from tests.access_support import CASE, GRANDMOTHER, HOSPITAL, NOW, a_grant, a_request
@@ -174,19 +175,46 @@ def test_gate_100_requests_at_once_pass_no_quota(door: Door) -> None:
     assert problems(door) == []
 
 
-def test_gate_two_processes_at_once_pass_no_quota(door: Door, engine_url: str) -> None:
-    """Two gates that share nothing but the database let in 30 together, never 31."""
+def between_count_and_entry(door: Door, act: Callable[[], object]) -> Gate:
+    """A gate that lets *act* happen after it has decided and before its event is appended."""
+    waiting = [act]
+
+    def randomness(count: int) -> bytes:
+        if waiting:
+            waiting.pop()()
+        return os.urandom(count)
+
+    return Gate(door.engine, door.log, randomness=randomness)
+
+
+def test_gate_other_process_that_reads_in_between_takes_the_last_look_up(
+    door: Door, engine_url: str
+) -> None:
+    """Two processes that share only the database: the 30th read of one is the 31st of both."""
     other = open_door(engine_url)
-    requests = [a_request(subject=number.to_bytes(16, "big")) for number in range(40)]
-    let_in = 0
-    # Two threads, one for each gate: what they race for is the database's row, not a lock here.
-    for first, second in zip(requests[::2], requests[1::2], strict=True):
-        answers = together([(door, first), (other, second)])
-        let_in += sum(isinstance(answer, Opened) for answer in answers)
+    for number in range(29):
+        door.gate.open(a_request(subject=number.to_bytes(16, "big")), door.load, now=NOW)
+    gate = between_count_and_entry(
+        door, lambda: other.gate.open(a_request(subject=NEIGHBOUR), other.load, now=NOW)
+    )
+    refused = gate.open(a_request(), door.load, now=NOW)
     other.engine.dispose()
-    assert let_in == 30
-    assert len(door.load.calls) + len(other.load.calls) == 30
+    assert isinstance(refused, Refused)
+    assert refused.reason is DenyReason.QUOTA_CLERK
+    assert (len(door.load.calls), len(other.load.calls)) == (29, 1)
+    assert len(events(door, Kind.ACCESS_GRANTED)) == 30
     assert problems(door) == []
+
+
+def test_gate_grant_that_is_ended_in_between_lets_nobody_in(door: Door) -> None:
+    """A grant that ends after the decision and before the entry opens nothing."""
+    gate = between_count_and_entry(
+        door, lambda: door.gate.end_grant(a_grant().grant_id, by="head-of-desk-2", now=NOW)
+    )
+    refused = gate.open(a_request(), door.load, now=NOW)
+    assert isinstance(refused, Refused)
+    assert refused.reason is DenyReason.NO_GRANT
+    assert door.load.calls == []
 
 
 def test_gate_log_that_cannot_be_written_lets_nobody_in(door: Door) -> None:
