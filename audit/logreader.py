@@ -57,6 +57,17 @@ class LogReader:
             head = store.read_head(connection)
         return 0 if head is None else head.tree_size
 
+    def entry(self, leaf_index: int) -> bytes:
+        """What the tree holds at *leaf_index*: 32 bytes, a commitment.
+
+        Raises:
+            ValueError: There is no such entry.
+        """
+        with reading(self._engine) as connection:
+            for entry in store.read_entries(connection, log_entries.c.leaf_index == leaf_index):
+                return entry.commitment
+        raise ValueError(f"the log has no entry {leaf_index}")
+
     def inclusion(self, leaf_index: int) -> Proof:
         """A proof for one entry under the newest checkpoint; it does not open the entry.
 
@@ -69,6 +80,18 @@ class LogReader:
             subtree = subtrees(tile_reader(connection))
             hashes = inclusion_proof(leaf_index, head.tree_size, subtree)
         return Proof(leaf_index, tuple(hashes), head.checkpoint)
+
+    def inclusion_hashes(self, leaf_index: int, tree_size: int) -> list[bytes]:
+        """The proof for one entry under an earlier checkpoint, over *tree_size* entries.
+
+        Raises:
+            ValueError: Not 0 <= leaf_index < tree_size <= size.
+            EmptyLogError: Nothing was appended yet.
+        """
+        with reading(self._engine) as connection:
+            if tree_size > _head(connection).tree_size:
+                raise ValueError(f"the log has no {tree_size} entries")
+            return inclusion_proof(leaf_index, tree_size, subtrees(tile_reader(connection)))
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """Hashes that show the tree of *new* entries to begin with that of *old* entries.
