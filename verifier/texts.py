@@ -11,7 +11,16 @@ from verifier.check import Kind, Reason
 from verifier.claims import Colour
 from verifier.transport import PREFIX
 
-__all__ = ["COLOURS", "NOT_A_DIAGNOSIS", "SIGNS", "TEXTS", "Bilingual", "Local", "hint"]
+__all__ = [
+    "CARE_FIRST",
+    "COLOURS",
+    "NOT_A_DIAGNOSIS",
+    "SIGNS",
+    "TEXTS",
+    "Bilingual",
+    "Local",
+    "hint",
+]
 
 
 class Bilingual(NamedTuple):
@@ -39,15 +48,17 @@ SIGNS: Final[Mapping[Kind, tuple[str, Bilingual]]] = {
 }
 
 COLOURS: Final[Mapping[Colour, Bilingual]] = {
-    Colour.GREEN: Bilingual("绿码", "green"),
-    Colour.YELLOW: Bilingual("黄码", "yellow"),
-    Colour.RED: Bilingual("红码", "red"),
+    Colour.GREEN: Bilingual("绿码。", "Green."),
+    Colour.YELLOW: Bilingual("黄码。", "Yellow."),
+    Colour.RED: Bilingual("红码。", "Red."),
 }
 
 #: Said wherever a colour other than green is shown.
-NOT_A_DIAGNOSIS: Final = Bilingual(
-    "颜色不是诊断，也不能作为拒绝救治的理由。",
-    "A colour is not a diagnosis and never a reason to refuse care.",
+NOT_A_DIAGNOSIS: Final = Bilingual("颜色不是诊断。", "A colour is not a diagnosis.")
+
+#: Said wherever nobody may be turned away for a code.
+CARE_FIRST: Final = Bilingual(
+    "请先救治，绝不因健康码拒绝。", "Care comes first: nobody is refused it for a code."
 )
 
 _DESK: Final = Bilingual("或到人工通道办理", "or use the staffed desk")

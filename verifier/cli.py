@@ -1,0 +1,179 @@
+"""`celadon-verify`: what staff at a door run. Shell. See docs/ops/venue.md.
+
+The exit status is part of the interface. Nothing ends in a traceback: what was not foreseen is
+"cannot check", and never an admission.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TextIO, cast
+
+from keys.errors import KeysError
+from verifier.check import Kind
+from verifier.door import POLICIES, WARN_AGE_S, Door, Reader, Verdict, scanned_lines
+from verifier.errors import PictureError, SettingsError, VerifierError
+from verifier.settings import Settings, from_env
+from verifier.transport import PREFIX
+from verifier.verdicts import as_json, as_line, can_paint, printable
+
+__all__ = ["Streams", "main", "run"]
+
+_EXIT: Final = {Kind.ADMIT: 0, Kind.DO_NOT_ADMIT: 10, Kind.CHECK_AGAIN: 20, Kind.NOT_A_CODE: 30}
+_EXIT_USAGE: Final = 2
+_EXIT_LISTS: Final = 3
+_EXIT_CTRL_C: Final = 130  # as a shell reports what SIGINT ended
+_EXIT_PIPE: Final = 141  # and SIGPIPE
+
+_PHOTO_ENDINGS: Final = (".png", ".jpg", ".jpeg")
+
+
+class Streams(NamedTuple):
+    """Where a command reads and writes, and what time it is."""
+
+    stdin: Reader
+    stdout: TextIO
+    stderr: TextIO
+    clock: Callable[[], int]
+
+
+def main() -> int:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A character that an old console lacks must not stop a verdict.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr] # real streams have it
+    streams = Streams(
+        cast(Reader, sys.stdin.buffer), sys.stdout, sys.stderr, lambda: int(time.time())
+    )
+    try:
+        status = run(sys.argv[1:], os.environ, streams)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = _EXIT_CTRL_C
+    except BrokenPipeError:
+        # Nobody reads on; keep the interpreter from trying once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = _EXIT_PIPE
+    return status
+
+
+def run(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> int:
+    """Run one command, print its errors, and return its exit status."""
+    try:
+        settings = from_env(environ)
+        if len(argv) == 1 and argv[0].startswith(PREFIX):  # the one that somebody waits for
+            return _Checks(settings, streams, json=False).run(argv, ())
+        return _run_parsed(argv, settings, streams)
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except (SettingsError, PictureError) as error:
+        return _complain(streams, str(error), _EXIT_USAGE)
+    except (VerifierError, KeysError) as error:
+        return _complain(streams, str(error), _EXIT_LISTS)
+    except OSError as error:
+        return _complain(streams, f"{error.filename or 'disk'}: {error.strerror}", _EXIT_LISTS)
+    except Exception as error:  # noqa: BLE001 - a bug must not look like an answer
+        text = f"无法核验 cannot check: an error in this program ({type(error).__name__})"
+        return _complain(streams, text, _EXIT_LISTS)
+
+
+def _run_parsed(argv: Sequence[str], settings: Settings, streams: Streams) -> int:
+    from verifier.arguments import HELP, parse, time_of  # noqa: PLC0415 - costs a cold start
+
+    if not argv:
+        print(HELP, end="", file=streams.stderr)
+        return _EXIT_USAGE
+    try:
+        options = parse(argv)
+        at = None if options.at is None else time_of(options.at)
+    except SystemExit as end:
+        return int(end.code or 0)
+    settings = settings._replace(folder=options.folder or settings.folder)
+    if at is not None:
+        streams = streams._replace(clock=lambda: at)
+        print(f"试用 trial: as of {options.at}, not as of now", file=streams.stderr)
+    if options.command == "check":
+        settings = settings._replace(profile=options.profile or settings.profile)
+        checks = _Checks(settings, streams, json=options.json)
+        return checks.run(options.inputs, options.images)
+    from verifier.upkeep import upkeep  # noqa: PLC0415 - not needed for a check
+
+    return upkeep(options, settings, streams.stdout, streams.clock())
+
+
+class _Checks:
+    """The checks of one command."""
+
+    def __init__(self, settings: Settings, streams: Streams, *, json: bool) -> None:
+        self._policy = POLICIES[settings.profile]
+        self._door = Door(settings.folder, self._policy, streams.clock)
+        self._streams = streams
+        self._json = json
+        self._paint = can_paint(streams.stdout)
+        self._warned = False
+        # No verdict is no admission, however the caller reads the exit status.
+        self._exits: set[int] = set()
+
+    def run(self, inputs: Sequence[str], images: Sequence[str]) -> int:
+        """Check each input and return the highest of their exit statuses."""
+        for given in inputs:
+            if given == "-":
+                for line in scanned_lines(self._streams.stdin):
+                    self._check(self._door.check_text, line)
+            elif _is_photo(given):
+                self._check(self._door.check_picture, given, photo=given)
+            else:
+                self._check(self._door.check_text, given)
+        for image in images:
+            self._check(self._door.check_picture, image, photo=image)
+        if not self._exits:
+            text = "没有核验任何码 nothing was checked"
+            return _complain(self._streams, text, _EXIT[Kind.CHECK_AGAIN])
+        return max(self._exits)
+
+    def _check(
+        self, check: Callable[[str], Verdict], given: str, *, photo: str | None = None
+    ) -> None:
+        try:
+            verdict = check(given)
+        except VerifierError:
+            raise
+        except Exception:  # noqa: BLE001 - a bug must neither admit nor end a scanner's day
+            verdict = self._door.failed()
+        if self._json:
+            line = as_json(verdict, self._policy, self._door.ages(), photo=photo)
+        else:
+            line = as_line(verdict, self._policy, photo=photo, paint=self._paint)
+        print(line, file=self._streams.stdout, flush=True)
+        self._exits.add(_EXIT[verdict.kind])
+        if not self._warned:
+            self._warned = self._warn()
+
+    def _warn(self) -> bool:
+        """Say that an update is due, or that a list cannot be read; whether there was need to."""
+        ages = self._door.ages()
+        hours = max(ages.trust_list, ages.status_list or 0) // 3600
+        damaged = ", ".join(map(str, self._door.damaged()))
+        if damaged:
+            _complain(self._streams, f"名单 {damaged} 已损坏，请更新 damaged, run: update", 0)
+        if hours * 3600 >= WARN_AGE_S:
+            zh = f"名单已有 {hours} 小时，满 24 小时停用，请更新"
+            en = f"the lists are {hours} h old and stop at 24 h: celadon-verify update"
+            _complain(self._streams, f"{zh} {en}", 0)
+        return bool(damaged) or hours * 3600 >= WARN_AGE_S
+
+
+def _is_photo(given: str) -> bool:
+    if given.startswith(PREFIX):
+        return False
+    return given.lower().endswith(_PHOTO_ENDINGS) or os.path.exists(given)
+
+
+def _complain(streams: Streams, text: str, status: int) -> int:
+    print(f"celadon-verify: {printable(text)}", file=streams.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""`celadon-verify setup`, `update` and `lists`: for the technician. Shell."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
+
+from keys.trustlist import ListedIssuer, TrustList
+from verifier.cache import MAX_SMALL_BYTES, Cache, Statuses
+from verifier.check import Lists
+from verifier.door import WARN_AGE_S
+from verifier.errors import CacheError
+from verifier.settings import Settings
+from verifier.sources import open_source
+from verifier.update import Report, set_up, update
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+__all__ = ["upkeep"]
+
+_EXIT_LISTS: Final = 3
+
+
+def upkeep(options: "Namespace", settings: Settings, out: TextIO, now: int) -> int:
+    """Run one of these commands and return its exit status.
+
+    Raises:
+        VerifierError, KeysError, OSError: What the message says; nothing was changed.
+    """
+    if options.command == "setup":
+        _set_up(options, settings, out)
+    if options.command == "lists":
+        return _show_lists(settings.folder, out, now, json=options.json)
+    names = options.sources or Cache(settings.folder).sources()
+    if not names:
+        raise CacheError("where from? name a folder or address: celadon-verify update SOURCE")
+    report = update(settings.folder, [open_source(name) for name in names], now=now)
+    return _show_report(report, out)
+
+
+def _set_up(options: "Namespace", settings: Settings, out: TextIO) -> None:
+    for name in options.sources:
+        open_source(name)
+    roots = None
+    if options.roots is not None:
+        with Path(options.roots).open("rb") as file:
+            roots = file.read(MAX_SMALL_BYTES)
+    set_up(settings.folder, roots, options.sources)
+    print(f"set up: {settings.folder}", file=out)
+    if roots is not None:
+        digest = sha256(roots).hexdigest()
+        print("compare this with what you were given on paper or by telephone:", file=out)
+        print("  roots  " + " ".join(digest[i : i + 8] for i in range(0, 64, 8)), file=out)
+
+
+def _show_report(report: Report, out: TextIO) -> int:
+    print(
+        f"trust list {report.trust.version}; up to date: {len(report.regions)} of "
+        f"{len(report.trust.issuers)} regions; files changed: {report.changed}",
+        file=out,
+    )
+    for problem in report.problems:
+        word = "REFUSED" if problem.refused else "not fetched"
+        print(f"{word}: {problem.what}: {problem.text}", file=out)
+    if not report.problems:
+        return 0
+    print("What is held stays in use until it is 24 h old.", file=out)
+    if any(problem.refused for problem in report.problems):
+        print(
+            "A refused list means an old copy, a mistake or an attack: tell your region.", file=out
+        )
+    return _EXIT_LISTS
+
+
+class _Line(NamedTuple):
+    """One row of `celadon-verify lists`. Ages in seconds; None where nothing is held."""
+
+    name: str
+    zh: str
+    en: str
+    held: int
+    age_s: int | None
+    stops_in_s: int
+
+    @property
+    def state(self) -> str:
+        if self.age_s is None:
+            return "NONE HELD"
+        if self.age_s < 0:
+            return "CHECK THE CLOCK"
+        if self.stops_in_s <= 0:
+            return "STOPPED: UPDATE"
+        return "update due" if self.age_s >= WARN_AGE_S else "fresh"
+
+
+def _show_lists(folder: str, out: TextIO, now: int, *, json: bool) -> int:
+    cache = Cache(folder)
+    trust = cache.trust()
+    if trust is None:
+        raise CacheError(f"{folder}: no lists yet; run: celadon-verify update")
+    lines = list(_lines(trust, Statuses(cache.files, trust), now))
+    if not json:
+        print(f"{folder}: roots of epoch {trust.roots.epoch}, {trust.environment}", file=out)
+    for line in lines:
+        print(_as_json(line) if json else _as_row(line), file=out)
+    return 0 if all(line.state in ("fresh", "update due") for line in lines) else _EXIT_LISTS
+
+
+def _lines(trust: TrustList, statuses: Statuses, now: int) -> Iterator[_Line]:
+    stops = Lists(trust, statuses, trust.issued_at).trust_ends
+    name = f"trust list {trust.version}"
+    yield _Line(name, "签发机构名单", "issuers", 1, now - trust.issued_at, stops - now)
+    for issuer in trust.issuers:
+        yield _region_line(issuer, statuses, now)
+
+
+def _region_line(issuer: ListedIssuer, statuses: Statuses, now: int) -> _Line:
+    """The region's lists by the oldest of them, which is the first to stop."""
+    held = [
+        statuses[number]
+        for number in statuses
+        if issuer.first_list <= number <= issuer.last_list and number in statuses
+    ]
+    stops = min((each.ends for each in held), default=now)
+    age = max((now - each.issued_at for each in held), default=None)
+    return _Line(issuer.region, issuer.name_zh, issuer.name_en, len(held), age, stops - now)
+
+
+def _as_row(line: _Line) -> str:
+    age = "-" if line.age_s is None else _duration(line.age_s)
+    left = f", stops in {_duration(line.stops_in_s)}" if line.stops_in_s > 0 else ""
+    return f"{line.state:<16} {line.name} {line.zh} {line.en}: {line.held} held, age {age}{left}"
+
+
+def _as_json(line: _Line) -> str:
+    import json  # noqa: PLC0415 - the rest of this command does without
+
+    return json.dumps({**line._asdict(), "state": line.state})
+
+
+def _duration(seconds: int) -> str:
+    sign = "-" if seconds < 0 else ""
+    minutes = abs(seconds) // 60
+    return f"{sign}{minutes // 60} h {minutes % 60:02d} min"
