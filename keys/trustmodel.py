@@ -30,10 +30,10 @@ MAX_TEXT: Final = 128
 MAX_LIST_NUMBER: Final = 2**20 - 1
 
 _REGION: Final = re.compile(r"[0-9]{6}", re.ASCII)
-_HTTPS: Final = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?/([A-Za-z0-9._~-]+/)*")
+_HTTPS: Final = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*")
 # A test list may point to this very machine.
 _LOOPBACK: Final = re.compile(
-    r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?/([A-Za-z0-9._~-]+/)*"
+    r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*"
 )
 
 

@@ -1,0 +1,644 @@
+"""Writes tests/vectors/trust-list/: one list in each file, with one defect or none.
+
+    python -m tests.vectors.generate_trust_list
+
+Every key comes from a fixed seed, so the files come out the same each time; a test compares them.
+A file states the roots that a verifier was given, the list that it holds (or null), the list that
+is offered, the time, and what must come of it: "accepted", or the name of the error.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import cbor2
+from nacl import bindings
+
+from keys import cbor
+from keys.cose import sign_sign1
+from keys.kid import kid
+from keys.signer import SeedSigner
+from keys.trustenvelope import Signature, encode_envelope, sign_payload, signed_bytes
+from keys.trustlist import (
+    Environment,
+    ListedIssuer,
+    ListedKey,
+    Purpose,
+    Roots,
+    TrustList,
+    encode_roots,
+    encode_trust_list,
+    sign_trust_list,
+)
+from keys.trustupdate import MAX_SKEW_S, MAX_STEP
+
+__all__ = ["FOLDER", "Vector", "vectors"]
+
+FOLDER: Final = Path(__file__).parent / "trust-list"
+NOW: Final = 1_607_792_400  # 13 December 2020, 01:00 in China
+ISSUED: Final = NOW - 3_600
+DAY: Final = 86_400
+L: Final = 2**252 + 27742317777372353535851937790883648493  # RFC 8032 §5.1
+
+ROOT_SIGNERS: Final = tuple(SeedSigner(bytes([0xA0 + i]) * 32) for i in range(5))
+NEXT_SIGNERS: Final = tuple(SeedSigner(bytes([0xB0 + i]) * 32) for i in range(5))
+ISSUER_SIGNERS: Final = tuple(SeedSigner(bytes([0xC0 + i]) * 32) for i in range(4))
+STRANGER: Final = SeedSigner(b"\xee" * 32)
+#: Two keys with the same kid, found by trying numbers as seeds.
+TWINS: Final = tuple(SeedSigner(number.to_bytes(32)) for number in (80_426, 94_589))
+
+ROOTS: Final = Roots(1, 3, tuple(s.public_key for s in ROOT_SIGNERS), Environment.PRODUCTION)
+#: Root 0 leaves, a new one comes.
+NEXT_ROOTS: Final = Roots(
+    2,
+    3,
+    (*(s.public_key for s in ROOT_SIGNERS[1:]), NEXT_SIGNERS[0].public_key),
+    Environment.PRODUCTION,
+)
+ALL_NEW_ROOTS: Final = Roots(
+    2, 3, tuple(s.public_key for s in NEXT_SIGNERS), Environment.PRODUCTION
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One file."""
+
+    name: str
+    about: str
+    data: bytes
+    expect: str
+    held: bytes | None = None
+    roots: Roots = ROOTS
+    now: int = NOW
+
+    def as_json(self) -> str:
+        content = {
+            "about": self.about,
+            "roots": encode_roots(self.roots).hex(),
+            "held": None if self.held is None else self.held.hex(),
+            "data": self.data.hex(),
+            "now": self.now,
+            "expect": self.expect,
+        }
+        return json.dumps(content, indent=1) + "\n"
+
+
+def _key(signer: SeedSigner, purpose: Purpose) -> ListedKey:
+    return ListedKey(signer.public_key, purpose, ISSUED - DAY, ISSUED + 30 * DAY)
+
+
+SHAANXI: Final = ListedIssuer(
+    region="610000",
+    name_zh="陕西省",
+    name_en="Shaanxi",
+    status_base="https://shaanxi.example/status/",
+    first_list=1_000,
+    last_list=1_999,
+    contact="+86 29 0000 0000",
+    keys=(_key(ISSUER_SIGNERS[0], Purpose.CODE), _key(ISSUER_SIGNERS[1], Purpose.STATUS)),
+)
+HEILONGJIANG: Final = replace(
+    SHAANXI,
+    region="230000",
+    name_zh="黑龙江省",
+    name_en="Heilongjiang",
+    status_base="https://heilongjiang.example/status/",
+    first_list=2_000,
+    last_list=2_999,
+    keys=(_key(ISSUER_SIGNERS[2], Purpose.CODE), _key(ISSUER_SIGNERS[3], Purpose.STATUS)),
+)
+LIST: Final = TrustList(
+    version=7,
+    issued_at=ISSUED,
+    next_update=ISSUED + DAY,
+    not_after=ISSUED + 14 * DAY,
+    roots=ROOTS,
+    issuers=(SHAANXI, HEILONGJIANG),
+    withdrawn=frozenset({bytes.fromhex("00000001"), bytes.fromhex("00000002")}),
+)
+OLDER: Final = replace(LIST, version=6, issued_at=ISSUED - DAY)
+
+
+def signed(trust: TrustList, signers: tuple[SeedSigner, ...] = ROOT_SIGNERS[:3]) -> bytes:
+    return sign_trust_list(encode_trust_list(trust), signers)
+
+
+GOOD: Final = signed(LIST)
+HELD: Final = signed(OLDER)
+PAYLOAD: Final = encode_trust_list(LIST)
+
+
+def changed(change: Callable[[dict[Any, Any]], object]) -> bytes:
+    """The list with its decoded payload changed by hand, and signed well."""
+    members: Any = cbor.decode(PAYLOAD, max_bytes=1 << 20)
+    change(members)
+    return sign_trust_list(cbor.encode(members), ROOT_SIGNERS[:3])
+
+
+def with_key(public_key: bytes) -> bytes:
+    """The list with another public key in its first place."""
+    return changed(lambda m: m[6][0][8][0].__setitem__(0, public_key))
+
+
+def envelope(change: Callable[[list[Any]], object], head: str = "d862") -> bytes:
+    """The list with its decoded envelope changed by hand."""
+    parts: Any = cbor.decode(GOOD[2:], max_bytes=1 << 20)
+    change(parts)
+    return bytes.fromhex(head) + cbor2.dumps(parts)
+
+
+def vectors() -> Iterator[Vector]:
+    """All of them, in the order of docs/spec/trust-list.md."""
+    yield from _accepted()
+    yield from _envelopes()
+    yield from _signatures()
+    yield from _payloads()
+    yield from _keys()
+    yield from _successions()
+    yield from _rotations()
+
+
+def _accepted() -> Iterator[Vector]:
+    ok = "accepted"
+    yield Vector("good-first", "The first list that a verifier sees.", GOOD, ok)
+    yield Vector("good-next", "The version after the one held.", GOOD, ok, HELD)
+    yield Vector("good-again", "The list that is held already.", GOOD, ok, GOOD)
+    yield Vector(
+        "good-again-other-signers",
+        "The list held, signed by other roots: the same content, so no contradiction.",
+        signed(LIST, ROOT_SIGNERS[2:]),
+        ok,
+        GOOD,
+    )
+    yield Vector(
+        "good-more-signers",
+        "Five signatures where three are enough.",
+        signed(LIST, ROOT_SIGNERS),
+        ok,
+    )
+    yield Vector(
+        "good-longest-step",
+        "As many versions ahead as may be missed.",
+        signed(replace(LIST, version=6 + MAX_STEP)),
+        ok,
+        HELD,
+    )
+    yield Vector(
+        "good-last-second", "The last second of its life.", GOOD, ok, now=LIST.not_after - 1
+    )
+    yield Vector(
+        "good-clock-behind",
+        "This clock is as far behind the issue as may be.",
+        GOOD,
+        ok,
+        now=ISSUED - MAX_SKEW_S,
+    )
+    test = replace(ROOTS, environment=Environment.TEST)
+    local = replace(SHAANXI, status_base="http://127.0.0.1:8080/status/")
+    yield Vector(
+        "good-test-at-home",
+        "A test list, for a test verifier, may name this very machine.",
+        signed(replace(LIST, roots=test, issuers=(local,))),
+        ok,
+        roots=test,
+    )
+
+
+def _envelopes() -> Iterator[Vector]:
+    form = "TrustListFormatError"
+    other = "TrustListTypeError"
+    typ = "application/statuslist+cwt"
+    one = ROOT_SIGNERS[0]
+    header = {1: -8, 4: one.kid}
+    entry = 0  # the first signature's place
+    defects: dict[str, tuple[str, bytes, str]] = {
+        "empty": ("No bytes.", b"", form),
+        "trailing-byte": ("C14: one byte more.", GOOD + b"\0", form),
+        "two-lists": ("C15: two lists, one behind the other.", GOOD + GOOD, form),
+        "half": ("Only the first half arrived.", GOOD[: len(GOOD) // 2], form),
+        "indefinite-array": ("C18: indefinite length.", b"\xd8\x62\x9f" + GOOD[3:] + b"\xff", form),
+        "untagged": ("C41: no tag.", GOOD[2:], form),
+        "tag-mac": ("C41: the tag of COSE_Mac.", b"\xd8\x61" + GOOD[2:], form),
+        "tag-long": ("The tag is not in its shortest form.", b"\xd9\x00\x62" + GOOD[2:], form),
+        "sign1": ("C46: the payload with one signer.", sign_sign1(PAYLOAD, one, typ=None), other),
+        "sign1-status-list": ("C46: a status list.", sign_sign1(b"", one, typ=typ), other),
+        "typ-of-a-status-list": (
+            "C46: another type in the body's header.",
+            envelope(lambda p: p.__setitem__(0, cbor.encode({16: typ}))),
+            other,
+        ),
+        "typ-missing": ("No type.", envelope(lambda p: p.__setitem__(0, b"")), other),
+        "typ-and-more": (
+            "Something beside the type.",
+            envelope(lambda p: p.__setitem__(0, cbor.encode({3: 0, 16: "x"}))),
+            other,
+        ),
+        "body-unprotected": (
+            "The body has an unprotected header.",
+            envelope(lambda p: p.__setitem__(1, {4: one.kid})),
+            form,
+        ),
+        "detached-payload": (
+            "C40: the payload is elsewhere.",
+            envelope(lambda p: p.__setitem__(2, None)),
+            form,
+        ),
+        "signer-kid-unprotected": (
+            "C38: a signer's kid is unprotected.",
+            envelope(lambda p: p[3].__setitem__(entry, [b"\xa1\x01\x27", {4: one.kid}, bytes(64)])),
+            form,
+        ),
+        "signer-alg-es256": (
+            "C36: another algorithm.",
+            envelope(lambda p: p[3][entry].__setitem__(0, cbor.encode({**header, 1: -7}))),
+            form,
+        ),
+        "signer-crit": (
+            "C39: a critical header.",
+            envelope(lambda p: p[3][entry].__setitem__(0, cbor.encode({**header, 2: [4]}))),
+            form,
+        ),
+        "signature-63": (
+            "C42: a signature of 63 bytes.",
+            envelope(lambda p: p[3][entry].__setitem__(2, bytes(63))),
+            form,
+        ),
+        "signers-33": (
+            "More signatures than anyone has roots.",
+            envelope(lambda p: p[3].extend(p[3][:1] * 30)),
+            form,
+        ),
+        "signers-descending": (
+            "The signers are not in their order.",
+            envelope(lambda p: p[3].reverse()),
+            "TrustListSignerError",
+        ),
+    }
+    for name, (about, data, expect) in defects.items():
+        yield Vector(f"envelope-{name}", about, data, expect)
+
+
+def _signatures() -> Iterator[Vector]:
+    a, b, c = (sign_payload(PAYLOAD, signer) for signer in ROOT_SIGNERS[:3])
+    s = int.from_bytes(c.value[32:], "little")
+    _, secret = bindings.crypto_sign_seed_keypair(b"\xa2" * 32)
+    state = bindings.crypto_sign_ed25519ph_state()
+    bindings.crypto_sign_ed25519ph_update(state, signed_bytes(c.kid, PAYLOAD))
+    prehashed = bindings.crypto_sign_ed25519ph_final_create(state, secret)
+    other = sign_payload(encode_trust_list(OLDER), ROOT_SIGNERS[2])
+    bad = "TrustListSignatureError"
+    signer = "TrustListSignerError"
+    quorum = "TrustListQuorumError"
+    stranger = sign_payload(PAYLOAD, STRANGER)
+    defects: dict[str, tuple[str, list[Signature], str]] = {
+        "none": ("C74: nobody signed.", [], quorum),
+        "two-of-three": ("C74: one signature short.", [a, b], quorum),
+        "one-twice": ("C74: one root signed twice, which makes three.", [a, b, b], signer),
+        "third-by-a-stranger": ("C74: the third is not a root.", [a, b, stranger], quorum),
+        "fourth-by-a-stranger": ("Three roots and a stranger.", [a, b, c, stranger], signer),
+        "of-another-list": ("The third signed another version.", [a, b, other], bad),
+        "under-another-kid": (
+            "A root's signature under another root's name.",
+            [a, b, Signature(c.kid, b.value)],
+            bad,
+        ),
+        "zero": ("C53: 64 zeros.", [a, b, Signature(c.kid, bytes(64))], bad),
+        "prehashed": ("C54: signed by the ph variant.", [a, b, Signature(c.kid, prehashed)], bad),
+        "fourth-wrong": (
+            "Three good signatures and one that does not verify.",
+            [a, b, c, Signature(ROOT_SIGNERS[3].kid, c.value)],
+            bad,
+        ),
+    }
+    for factor in (1, 2, 8):
+        high = c.value[:32] + (s + factor * L).to_bytes(32, "little")
+        about = f"C49: S has {factor} times the group's order more."
+        defects[f"s-plus-{factor}l"] = (about, [a, b, Signature(c.kid, high)], bad)
+    for name, (about, signatures, expect) in defects.items():
+        yield Vector(f"signature-{name}", about, encode_envelope(PAYLOAD, signatures), expect)
+
+
+def _payloads() -> Iterator[Vector]:
+    form = "TrustListFormatError"
+    area = "TrustListRangeError"
+    place = "TrustListEnvironmentError"
+    members: Any = cbor.decode(PAYLOAD, max_bytes=1 << 20)
+    unsorted = cbor2.dumps(dict(reversed(members.items())))
+    raw: dict[str, tuple[str, bytes]] = {
+        "trailing-byte": ("C14: one byte more.", PAYLOAD + b"\0"),
+        "duplicate-member": ("C16: the version twice.", b"\xa8\x01\x07" + PAYLOAD[1:]),
+        "long-integer": ("C19: the version takes two bytes.", b"\xa7\x01\x18\x07" + PAYLOAD[3:]),
+        "float-version": ("C29: 7.0.", b"\xa7\x01\xf9\x47\x00" + PAYLOAD[3:]),
+        "version-2-63": (
+            "C76: a version beyond 53 bits.",
+            b"\xa7\x01\x1b" + (2**63 - 1).to_bytes(8) + PAYLOAD[3:],
+        ),
+        "unsorted": ("C20: not in order.", unsorted),
+        "not-a-map": ("An array.", b"\x87" + PAYLOAD[1:]),
+    }
+    for name, (about, payload) in raw.items():
+        data = sign_trust_list(payload, ROOT_SIGNERS[:3])
+        yield Vector(f"payload-{name}", about, data, form)
+    defects: dict[str, tuple[str, Callable[[dict[Any, Any]], object], str]] = {
+        "unknown-member": (
+            "A member that the format does not have.",
+            lambda m: m.update({9: 0}),
+            form,
+        ),
+        "missing-member": ("No end.", lambda m: m.pop(4), form),
+        "empty-former-roots": ("An empty optional member.", lambda m: m.update({8: []}), form),
+        "bool-version": ("C17: true for 1.", lambda m: m.update({1: True}), form),
+        "version-0": ("Versions begin at 1.", lambda m: m.update({1: 0}), form),
+        "ends-before-next-update": ("Times out of order.", lambda m: m.update({4: m[3] - 1}), form),
+        "issuers-descending": ("Regions out of order.", lambda m: m[6].reverse(), form),
+        "keys-descending": ("Keys out of order.", lambda m: m[6][0][8].reverse(), form),
+        "roots-descending": ("Roots out of order.", lambda m: m[5][4].reverse(), form),
+        "withdrawn-descending": ("Withdrawn out of order.", lambda m: m[7].reverse(), form),
+        "withdrawn-twice": ("A kid twice.", lambda m: m[7].append(m[7][-1]), form),
+        "withdrawn-of-5-bytes": ("Not a kid.", lambda m: m[7].append(b"\1\2\3\4\5"), form),
+        "threshold-0": ("Nobody needs to sign.", lambda m: m[5].update({2: 0}), form),
+        "threshold-6-of-5": ("Nobody can sign.", lambda m: m[5].update({2: 6}), form),
+        "environment-unknown": ("A third environment.", lambda m: m[5].update({3: "demo"}), form),
+        "region-5-digits": ("Not a region.", lambda m: m[6][0].update({1: "23000"}), form),
+        "region-twice": ("One region, two issuers.", lambda m: m[6][1].update({1: "230000"}), form),
+        "name-with-newline": (
+            "C121: a text breaks the line.",
+            lambda m: m[6][0].update({3: "a\nb"}),
+            form,
+        ),
+        "name-right-to-left": (
+            "A text turns its direction.",
+            lambda m: m[6][0].update({2: "\u202e省"}),
+            form,
+        ),
+        "range-empty": (
+            "The last list is before the first.",
+            lambda m: m[6][0].update({6: 1_999}),
+            area,
+        ),
+        "range-beyond-20-bits": (
+            "A list number of 21 bits.",
+            lambda m: m[6][0].update({6: 1 << 20}),
+            area,
+        ),
+        "range-overlap": ("Two issuers own one list.", lambda m: m[6][0].update({5: 1_999}), area),
+        "status-http": ("No https.", lambda m: m[6][0].update({4: "http://h.example/s/"}), place),
+        "status-at-home": (
+            "C47: a production list names this very machine.",
+            lambda m: m[6][0].update({4: "http://127.0.0.1:8080/s/"}),
+            place,
+        ),
+        "status-user": (
+            "A user in the address.",
+            lambda m: m[6][0].update({4: "https://a@b/"}),
+            place,
+        ),
+        "status-dots": (
+            "A path that climbs.",
+            lambda m: m[6][0].update({4: "https://h.example/../"}),
+            place,
+        ),
+        "environment-test": (
+            "C47: a test list for a production verifier.",
+            lambda m: m[5].update({3: "test"}),
+            place,
+        ),
+    }
+    for name, (about, change, expect) in defects.items():
+        yield Vector(f"payload-{name}", about, changed(change), expect)
+
+
+def _keys() -> Iterator[Vector]:
+    good = ISSUER_SIGNERS[0].public_key
+    order_8 = bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa")
+    twins = sorted(signer.public_key for signer in TWINS)
+    root = ROOT_SIGNERS[0].public_key
+    dead = min(key.kid for key in HEILONGJIANG.keys)
+    defects: dict[str, tuple[str, bytes]] = {
+        "small-order": ("C50: a key of order 8.", with_key(order_8)),
+        "mixed-order": (
+            "C51: good, plus order 8.",
+            with_key(bindings.crypto_core_ed25519_add(good, order_8)),
+        ),
+        "not-canonical": ("C52: y is p + 3.", with_key((2**255 - 16).to_bytes(32, "little"))),
+        "zero": ("C53: 32 zeros.", with_key(bytes(32))),
+        "31-bytes": ("A byte short.", with_key(good[:31])),
+        "root-of-small-order": (
+            "C50, for a root.",
+            changed(lambda m: m[5][4].__setitem__(0, order_8)),
+        ),
+        "under-two-issuers": (
+            "C78: one key, two issuers.",
+            changed(lambda m: m[6][0].update({8: m[6][1][8]})),
+        ),
+        "twice": ("One key twice.", changed(lambda m: m[6][0].update({8: m[6][0][8][:1] * 2}))),
+        "kid-shared": (
+            "C44: two keys, one kid.",
+            changed(
+                lambda m: [k.__setitem__(0, t) for k, t in zip(m[6][0][8], twins, strict=True)]
+            ),
+        ),
+        "root-as-issuer": ("A root signs codes too.", with_key(root)),
+        "purpose-trust-root": (
+            "A root hides among an issuer's keys.",
+            changed(lambda m: m[6][0][8][0].__setitem__(1, "trust-root")),
+        ),
+        "window-empty": (
+            "No second to be honoured in.",
+            changed(lambda m: m[6][0][8][0].__setitem__(3, 0)),
+        ),
+        "withdrawn-and-listed": (
+            "Withdrawn for ever, and listed.",
+            changed(lambda m: m.update({7: sorted([*m[7], dead])})),
+        ),
+    }
+    for name, (about, data) in defects.items():
+        yield Vector(f"key-{name}", about, data, "TrustListKeyError")
+    form = "TrustListFormatError"
+    unknown = changed(lambda m: m[6][0][8][0].__setitem__(1, "everything"))
+    yield Vector("key-purpose-unknown", "A purpose that does not exist.", unknown, form)
+    true = changed(lambda m: m[6][0].update({8: [[*m[6][0][8][0][:2], True, NOW]]}))
+    yield Vector("key-window-bool", "True for a time.", true, form)
+    five = changed(lambda m: m[6][0][8][0].append(0))
+    yield Vector("key-five-parts", "Something beside the four parts.", five, form)
+
+
+def _successions() -> Iterator[Vector]:
+    yield Vector(
+        "version-lower", "C71: older than the list held.", HELD, "TrustListRollbackError", GOOD
+    )
+    yield Vector(
+        "issued-before-held",
+        "A higher version that was issued earlier.",
+        signed(replace(LIST, version=8, issued_at=ISSUED - 1)),
+        "TrustListRollbackError",
+        GOOD,
+    )
+    yield Vector(
+        "same-version-other-content",
+        "C72: two lists of one version.",
+        signed(replace(LIST, issuers=(SHAANXI,))),
+        "TrustListEquivocationError",
+        GOOD,
+    )
+    ended = "TrustListExpiredError"
+    at_end = LIST.not_after
+    yield Vector("expired", "C73: the first second after its end.", GOOD, ended, now=at_end)
+    yield Vector(
+        "expired-held",
+        "C73: the list held has ended, and nothing newer came.",
+        GOOD,
+        ended,
+        GOOD,
+        now=at_end,
+    )
+    yield Vector(
+        "clock-behind",
+        "C64: this clock is before the list's issue.",
+        GOOD,
+        "TrustListClockError",
+        now=ISSUED - MAX_SKEW_S - 1,
+    )
+    yield Vector(
+        "step-too-long",
+        "C76: so far ahead that nothing could follow.",
+        signed(replace(LIST, version=6 + MAX_STEP + 1)),
+        "TrustListStepError",
+        HELD,
+    )
+    yield Vector(
+        "withdrawal-undone",
+        "A withdrawn key is withdrawn no longer.",
+        signed(replace(LIST, withdrawn=frozenset({bytes.fromhex("00000001")}))),
+        "TrustListWithdrawalError",
+        HELD,
+    )
+    yield Vector(
+        "expired-and-older",
+        "An older list is an alarm even when the clock would call it expired.",
+        HELD,
+        "TrustListRollbackError",
+        GOOD,
+        now=LIST.not_after,
+    )
+
+
+def _rotations() -> Iterator[Vector]:
+    rotated = replace(LIST, roots=NEXT_ROOTS)
+    both = (*ROOT_SIGNERS[:3], NEXT_SIGNERS[0])
+    after = replace(
+        rotated, version=8, former_roots=(ROOT_SIGNERS[0].public_key,), issued_at=ISSUED + 1
+    )
+    held = signed(rotated, both)
+    new_signers = (*ROOT_SIGNERS[1:3], NEXT_SIGNERS[0])
+    replaced = replace(LIST, roots=ALL_NEW_ROOTS)
+    quorum = "TrustListQuorumError"
+    epoch = "TrustListEpochError"
+    ok = "accepted"
+    yield Vector("rotation", "One root is exchanged; both quorums sign.", held, ok, HELD)
+    yield Vector("rotation-first", "The same, for a verifier without a list.", held, ok)
+    yield Vector(
+        "rotation-after",
+        "The next list, by the new roots alone.",
+        signed(after, new_signers),
+        ok,
+        held,
+    )
+    yield Vector(
+        "rotation-after-for-both",
+        "A later list that the root who left signs too, for those who still trust the old roots.",
+        signed(after, (*new_signers, ROOT_SIGNERS[0])),
+        ok,
+        held,
+    )
+    yield Vector(
+        "rotation-roots-by-hand",
+        "New roots given by hand are newer than those of the list held.",
+        signed(after, new_signers),
+        ok,
+        HELD,
+        roots=NEXT_ROOTS,
+    )
+    burnt = signed(replace(LIST, version=6 + MAX_STEP))
+    yield Vector(
+        "rotation-recovers-burnt-versions",
+        "C76: stolen roots ran the numbers up; new roots begin again below.",
+        signed(replace(replaced, version=8), (*ROOT_SIGNERS[:3], *NEXT_SIGNERS[:3])),
+        ok,
+        burnt,
+    )
+    yield Vector(
+        "rotation-without-old-quorum",
+        "Two old roots and all the new ones.",
+        signed(replaced, (*ROOT_SIGNERS[:2], *NEXT_SIGNERS)),
+        quorum,
+        HELD,
+    )
+    yield Vector(
+        "rotation-without-new-quorum",
+        "All old roots and two new ones.",
+        signed(replaced, (*ROOT_SIGNERS, *NEXT_SIGNERS[:2])),
+        quorum,
+        HELD,
+    )
+    yield Vector(
+        "rotation-removed-root-counts-no-more",
+        "C74: the root who left is the third.",
+        signed(after, (ROOT_SIGNERS[0], *ROOT_SIGNERS[1:3])),
+        quorum,
+        held,
+    )
+    yield Vector(
+        "rotation-removed-root-unnamed",
+        "C74: the root who left signs beside the quorum, and the list does not name it.",
+        signed(replace(after, former_roots=()), (ROOT_SIGNERS[0], *new_signers)),
+        "TrustListSignerError",
+        held,
+    )
+    jump = replace(LIST, roots=replace(ROOTS, epoch=3))
+    yield Vector("rotation-jump", "C75: from epoch 1 to 3.", signed(jump), epoch, HELD)
+    same = replace(LIST, roots=replace(ROOTS, threshold=1))
+    yield Vector("rotation-same-epoch", "Other roots, same epoch.", signed(same), epoch, HELD)
+    second = signed(replace(LIST, roots=replace(ROOTS, epoch=2)))
+    yield Vector("rotation-back", "Back to the epoch before.", GOOD, epoch, second)
+    yield Vector(
+        "rotation-withdrawal-undone",
+        "New roots cannot take a withdrawal back either.",
+        signed(replace(rotated, withdrawn=frozenset()), both),
+        "TrustListWithdrawalError",
+        HELD,
+    )
+    twin = replace(LIST, version=8)
+    yield Vector(
+        "rotation-former-root-wrong",
+        "A former root's signature does not verify.",
+        encode_envelope(
+            encode_trust_list(after),
+            [
+                *(sign_payload(encode_trust_list(after), signer) for signer in new_signers),
+                Signature(
+                    kid(ROOT_SIGNERS[0].public_key),
+                    sign_payload(encode_trust_list(twin), ROOT_SIGNERS[0]).value,
+                ),
+            ],
+        ),
+        "TrustListSignatureError",
+        held,
+    )
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    wanted = {f"{vector.name}.json": vector.as_json() for vector in vectors()}
+    for path in FOLDER.glob("*.json"):
+        if path.name not in wanted:
+            path.unlink()
+    for name, content in wanted.items():
+        (FOLDER / name).write_text(content)
+
+
+if __name__ == "__main__":
+    main()
