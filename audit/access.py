@@ -19,7 +19,7 @@ __all__ = [
     "DAY_S", "MAX_GRANT_S", "PURPOSE_FIELDS", "ROLE_PURPOSES", "SHIFT_S", "AccessRequest",
     "Allowed", "Decision", "Denied", "DenyReason", "Field", "Grant", "Organisation", "Purpose",
     "Quotas", "Role", "Usage", "decide", "is_case_reference", "own_principal",
-    "own_record_grant", "person_of",
+    "own_record_grant", "own_record_request", "person_of",
 ]  # fmt: skip
 
 SHIFT_S: Final = 8 * 3600  # a rolling window: no midnight at which the count starts again
@@ -327,4 +327,16 @@ def own_record_grant(subject: bytes, *, now: int) -> Grant:
         granted_by="law",
         quotas=Quotas(clerk=100),
         own_subject=subject,
+    )
+
+
+def own_record_request(subject: bytes, fields: frozenset[Field]) -> AccessRequest:
+    """A person who reads about himself. His session says who he is."""
+    return AccessRequest(
+        principal=own_principal(subject),
+        organisation=OWN_ORGANISATION.id,
+        purpose=Purpose.OWN_RECORD,
+        case="",
+        subject=subject,
+        fields=fields,
     )

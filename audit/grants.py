@@ -3,10 +3,10 @@
 A grant *is* its log entry: the entry's body holds all of it, and the row in `grants` only says
 whose it is and whether it was ended early. So no row that somebody writes into the database lets
 anybody in, and no grant exists that the log does not show. Reads of the last day are kept beside
-the log because quotas are counted at each read; `index_problems` compares all three with the log.
+the log because quotas are counted at each read. `audit.gatecheck` compares it all with the log.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -22,6 +22,7 @@ from audit.access import (
     Quotas,
     Role,
     Usage,
+    own_principal,
 )
 from audit.errors import EventError
 from audit.events import Event, Kind, commitment, decode_event
@@ -30,7 +31,7 @@ from keys import cbor
 
 __all__ = [
     "add_grant", "add_use", "close_case", "decode_grant", "encode_grant", "end_grant",
-    "forget_uses", "grants_of", "index_problems", "usage", "words",
+    "forget_uses", "grants_of", "usage", "words",
 ]  # fmt: skip
 
 
@@ -166,10 +167,10 @@ def add_use(connection: Connection, event: Event, request: AccessRequest) -> Non
 
 
 def forget_uses(connection: Connection, subject: bytes) -> None:
-    """Part of erasing a person."""
-    connection.execute(
-        update(access_uses).where(access_uses.c.subject == subject).values(subject=None)
-    )
+    """Part of erasing a person: reads of him are nobody's, his own reads were never."""
+    uses = access_uses.c
+    connection.execute(delete(access_uses).where(uses.principal == own_principal(subject)))
+    connection.execute(update(access_uses).where(uses.subject == subject).values(subject=None))
 
 
 def close_case(connection: Connection, organisation: str, reference: str, event_id: bytes) -> bool:
@@ -179,58 +180,3 @@ def close_case(connection: Connection, organisation: str, reference: str, event_
         return False
     connection.execute(insert(closed_cases).values(**key, event_id=event_id))
     return True
-
-
-def index_problems(connection: Connection, *, now: int) -> Iterator[str]:
-    """What the tables of this module say otherwise than the log, one line each.
-
-    Does not check the log itself: `audit.verify` does, and comes first.
-    """
-    yield from _grant_problems(connection)
-    yield from _case_problems(connection)
-    yield from _use_problems(connection, since=now - DAY_S)
-
-
-def _entries(connection: Connection, kind: Kind) -> Iterator[tuple[bytes, Event | None]]:
-    """Event ids of this kind, with the event where it is not erased."""
-    statement = select(log_entries.c.event_id, log_entries.c.body).where(log_entries.c.kind == kind)
-    for event_id, body in connection.execute(statement):
-        yield event_id, None if body is None else decode_event(body)
-
-
-def _grant_problems(connection: Connection) -> Iterator[str]:
-    rows = {row.grant_id: row for row in connection.execute(select(grants))}
-    made: dict[bytes, str] = {}
-    ended: set[object] = set()
-    for event_id, event in _entries(connection, Kind.GRANT_CHANGED):
-        if event is None:
-            rows.pop(event_id, None)  # erased with the clerk's own person record; lets nobody in
-        elif "ended" in event.details:
-            ended.add(event.details["ended"])
-        else:
-            made[event_id] = decode_grant(event).principal
-    for grant_id, principal in made.items():
-        row = rows.pop(grant_id, None)
-        if row is None or row.principal != principal:
-            yield f"grant {grant_id.hex()} is not filed as the log says"
-        elif (row.ended_at is not None) is not (grant_id in ended):
-            yield f"grant {grant_id.hex()} is ended in one place only"
-    for grant_id in rows:
-        yield f"grant {grant_id.hex()} is not in the log"
-
-
-def _case_problems(connection: Connection) -> Iterator[str]:
-    rows = connection.execute(select(closed_cases.c.event_id))
-    if {row.event_id for row in rows} != {key for key, _ in _entries(connection, Kind.CASE_CLOSED)}:
-        yield "the closed cases are not those of the log"
-
-
-def _use_problems(connection: Connection, *, since: int) -> Iterator[str]:
-    read = log_entries.c.kind.in_([Kind.ACCESS_GRANTED.value, Kind.LOG_READ.value])
-    logged = select(log_entries.c.event_id).where(read, log_entries.c.at > since)
-    counted = select(access_uses.c.event_id).where(access_uses.c.at > since)
-    in_log, in_table = (set(connection.execute(s).scalars()) for s in (logged, counted))
-    if in_log - in_table:
-        yield f"{len(in_log - in_table)} reads of the last day are not counted"
-    if in_table - in_log:
-        yield f"{len(in_table - in_log)} counted reads are not in the log"

@@ -40,6 +40,7 @@ from audit.events import (
     encode_event,
     erasure_details,
 )
+from audit.grants import forget_uses
 from audit.logreader import LogReader, tile_reader
 from audit.models import log_entries
 from audit.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
@@ -154,7 +155,7 @@ class Log(LogReader):
                 event_id = self._randomness(EVENT_ID_BYTES)
                 event = Event(event_id, Kind.ENTRIES_ERASED, now, None, details)
                 indices = [entry.leaf_index for entry in chosen]
-                self._append([event], now, partial(store.erase_entries, leaf_indices=indices))
+                self._append([event], now, partial(_forget, subject=subject, indices=indices))
                 total += len(chosen)
         return total
 
@@ -276,6 +277,11 @@ class Log(LogReader):
             # A second fsync may report success for what the first one lost.
             self._stopped = LogStoppedError("the disk failed under a commit")
             raise self._stopped from error
+
+
+def _forget(connection: Connection, *, subject: bytes, indices: list[int]) -> None:
+    store.erase_entries(connection, indices)
+    forget_uses(connection, subject)
 
 
 def _distinct(events: Iterable[Event]) -> dict[bytes, Event]:

@@ -1,6 +1,7 @@
 """The limits of access: every reason is reached, and nothing is let in that a limit forbids."""
 
 import dataclasses
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from audit.access import (
     is_case_reference,
     own_principal,
     own_record_grant,
+    own_record_request,
 )
 from tests.access_support import CASE, CLERK, GRANDMOTHER, NOW, a_grant, a_request
 
@@ -119,29 +121,19 @@ def test_decide_fields_of_another_purpose_of_the_same_grant_are_denied() -> None
     assert isinstance(decide([grant], issue, Usage(), now=NOW), Allowed)
 
 
-def own_request(reader: bytes, subject: bytes) -> AccessRequest:
-    return a_request(
-        principal=own_principal(reader),
-        organisation="person",
-        purpose=Purpose.OWN_RECORD,
-        case="",
-        subject=subject,
-        fields=frozenset({Field.ACCESS_RECORD}),
-    )
-
-
 def test_decide_own_record_is_allowed_without_a_case_and_beyond_other_quotas() -> None:
     """Everyone reads his own record, however often others have read it."""
     grant = own_record_grant(GRANDMOTHER, now=NOW)
     usage = Usage(person=10**6, organisation=10**6)
-    own = own_request(GRANDMOTHER, GRANDMOTHER)
+    own = own_record_request(GRANDMOTHER, frozenset({Field.ACCESS_RECORD}))
     assert isinstance(decide([grant], own, usage, now=NOW), Allowed)
 
 
 def test_decide_own_record_of_somebody_else_is_denied() -> None:
     """The standing grant opens one record, the person's own."""
     grant = own_record_grant(CLERKS_OWN, now=NOW)
-    decision = decide([grant], own_request(CLERKS_OWN, GRANDMOTHER), Usage(), now=NOW)
+    own = own_record_request(CLERKS_OWN, frozenset({Field.ACCESS_RECORD}))
+    decision = decide([grant], replace(own, subject=GRANDMOTHER), Usage(), now=NOW)
     assert decision == Denied(DenyReason.OWN_RECORD, grant)
 
 
