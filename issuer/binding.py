@@ -16,13 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Engine
 
-from audit.database import reading
-from issuer import models
 from issuer.errors import NotBoundError
 from issuer.people import find
 from issuer.sealing import associated
+from issuer.store import Store, read_store
 
 __all__ = [
     "CODE_LIFE_S",
@@ -46,6 +45,34 @@ MAX_ASKED_PER_HOUR: Final = 5
 _HOUR_S: Final = 3600
 _TOKEN_BYTES: Final = 32
 _BINDING_ID_BYTES: Final = 8
+_HASH_BYTES: Final = 32
+
+_FORGET: Final = "DELETE FROM one_time_code WHERE expires_at <= ?"
+_ASKED: Final = "SELECT count(*) FROM one_time_code WHERE asked_for = ? AND made_at > ?"
+_NEW_CODE: Final = (
+    "INSERT INTO one_time_code (request_hash, asked_for, subject, code_hash, tries, made_at,"
+    " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_TRY: Final = (
+    "UPDATE one_time_code SET tries = tries + 1 WHERE request_hash = ? AND tries < ?"
+    " AND expires_at > ? RETURNING code_hash, subject"
+)
+_USE_UP: Final = "UPDATE one_time_code SET tries = ? WHERE request_hash = ?"
+_BIND: Final = (
+    "INSERT INTO binding (token_hash, binding_id, subject, bound_at, expires_at)"
+    " VALUES (?, ?, ?, ?, ?)"
+)
+_BINDINGS: Final = (
+    "SELECT binding_id, bound_at, expires_at FROM binding WHERE subject = ? AND expires_at > ?"
+    " AND revoked_at IS NULL ORDER BY bound_at, binding_id"
+)
+_REVOKE: Final = (
+    "UPDATE binding SET revoked_at = ? WHERE subject = ? AND binding_id = ? AND revoked_at IS NULL"
+)
+_WHOSE: Final = (
+    "SELECT subject, expires_at FROM binding WHERE token_hash = ? AND expires_at > ?"
+    " AND revoked_at IS NULL"
+)
 _TOKEN_FORM: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -77,7 +104,7 @@ class Binding:
 
 
 def ask(
-    connection: Connection,
+    store: Store,
     digest: bytes,
     *,
     pepper: bytes,
@@ -85,36 +112,26 @@ def ask(
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> Asked:
     """Make a one-time code for whoever the index entry *digest* belongs to, if anybody."""
-    codes = models.one_time_code
-    if connection.dialect.name == "postgresql":
-        # SQLite's writers wait for each other; here those who count the same rows must.
-        lock = int.from_bytes(digest[:8], "big", signed=True)
-        connection.execute(select(func.pg_advisory_xact_lock(lock)))
-    connection.execute(delete(codes).where(codes.c.expires_at <= now - _HOUR_S))
-    asked = connection.execute(
-        select(func.count())
-        .select_from(codes)
-        .where(codes.c.asked_for == digest, codes.c.made_at > now - _HOUR_S)
-    ).scalar_one()
+    store.run(_FORGET, (now - _HOUR_S,))
+    ((asked,),) = store.rows(_ASKED, (digest, now - _HOUR_S))
+    within = asked < MAX_ASKED_PER_HOUR
     request = _text(randomness(_TOKEN_BYTES))
     code = _digits(randomness(16))
-    connection.execute(
-        insert(codes),
-        {
-            "request_hash": _hash(request),
-            "asked_for": digest,
-            "subject": find(connection, digest),
-            "code_hash": _code_hash(pepper, request, code),
-            "tries": 0 if asked < MAX_ASKED_PER_HOUR else MAX_TRIES,
-            "made_at": now,
-            "expires_at": now + CODE_LIFE_S,
-        },
+    row = (
+        _hash(request),
+        digest,
+        find(store, digest),
+        _code_hash(pepper, request, code),
+        0 if within else MAX_TRIES,
+        now,
+        now + CODE_LIFE_S,
     )
-    return Asked(request, code if asked < MAX_ASKED_PER_HOUR else None)
+    store.run(_NEW_CODE, row)
+    return Asked(request, code if within else None)
 
 
-def confirm(  # noqa: PLR0913 - one operation, its three inputs and what it depends on
-    connection: Connection,
+def confirm(  # noqa: PLR0913 - one operation, its two inputs and what it depends on
+    store: Store,
     request: str,
     code: str,
     *,
@@ -125,66 +142,31 @@ def confirm(  # noqa: PLR0913 - one operation, its three inputs and what it depe
 ) -> Bound | None:
     """Exchange a code for a binding; None where it is refused, for whatever reason.
 
-    The try counts even when the caller refuses afterwards: commit the transaction in both cases.
+    The try counts even when it is refused: commit the transaction in both cases.
     """
-    codes = models.one_time_code
-    row = connection.execute(
-        update(codes)
-        .where(
-            codes.c.request_hash == _hash(request),
-            codes.c.tries < MAX_TRIES,
-            codes.c.expires_at > now,
-        )
-        .values(tries=codes.c.tries + 1)
-        .returning(codes.c.code_hash, codes.c.subject)
-    ).one_or_none()
-    stored, subject = row if row is not None else (bytes(32), None)
+    request_hash = _hash(request)
+    found = store.rows(_TRY, (request_hash, MAX_TRIES, now))
+    stored, subject = found[0] if found else (bytes(_HASH_BYTES), None)
     right = hmac.compare_digest(stored, _code_hash(pepper, request, code))
     if not right or subject is None:
         return None
-    connection.execute(
-        update(codes).where(codes.c.request_hash == _hash(request)).values(tries=MAX_TRIES)
-    )
+    store.run(_USE_UP, (MAX_TRIES, request_hash))
     bound = Bound(
         _text(randomness(_TOKEN_BYTES)), subject, randomness(_BINDING_ID_BYTES), now + life_s
     )
-    connection.execute(
-        insert(models.binding),
-        {
-            "token_hash": _hash(bound.token),
-            "binding_id": bound.binding_id,
-            "subject": subject,
-            "bound_at": now,
-            "expires_at": bound.expires_at,
-        },
-    )
+    row = (_hash(bound.token), bound.binding_id, subject, now, bound.expires_at)
+    store.run(_BIND, row)
     return bound
 
 
-def list_bindings(connection: Connection, subject: bytes, *, now: int) -> tuple[Binding, ...]:
+def list_bindings(store: Store, subject: bytes, *, now: int) -> tuple[Binding, ...]:
     """The person's bindings that are good now, oldest first."""
-    table = models.binding
-    rows = connection.execute(
-        select(table.c.binding_id, table.c.bound_at, table.c.expires_at)
-        .where(table.c.subject == subject, table.c.expires_at > now, table.c.revoked_at.is_(None))
-        .order_by(table.c.bound_at, table.c.binding_id)
-    )
-    return tuple(Binding(*row) for row in rows)
+    return tuple(Binding(*row) for row in store.rows(_BINDINGS, (subject, now)))
 
 
-def revoke(connection: Connection, subject: bytes, binding_id: bytes, *, now: int) -> bool:
+def revoke(store: Store, subject: bytes, binding_id: bytes, *, now: int) -> bool:
     """End one of the person's own bindings; False where there is none like it to end."""
-    table = models.binding
-    ended = connection.execute(
-        update(table)
-        .where(
-            table.c.subject == subject,
-            table.c.binding_id == binding_id,
-            table.c.revoked_at.is_(None),
-        )
-        .values(revoked_at=now)
-    )
-    return ended.rowcount == 1
+    return store.run(_REVOKE, (now, subject, binding_id)) == 1
 
 
 class Sessions:
@@ -215,17 +197,14 @@ class Sessions:
         """
         if not _TOKEN_FORM.fullmatch(token):
             raise NotBoundError("not a token")
-        table, token_hash = models.binding, _hash(token)
-        with reading(self._engine) as connection:
-            row = connection.execute(
-                select(table.c.subject, table.c.expires_at, table.c.revoked_at).where(
-                    table.c.token_hash == token_hash
-                )
-            ).one_or_none()
-        if row is None or row.revoked_at is not None or row.expires_at <= now:
+        token_hash = _hash(token)
+        with read_store(self._engine) as store:
+            found = store.rows(_WHOSE, (token_hash, now))
+        if not found:
             raise NotBoundError("no binding")
-        subject: bytes = row.subject
-        self._known[token_hash] = (subject, min(now + self._remember_s, row.expires_at))
+        subject: bytes
+        ((subject, expires_at),) = found
+        self._known[token_hash] = (subject, min(now + self._remember_s, expires_at))
         while len(self._known) > self._limit:
             self._known.popitem(last=False)
         return subject
@@ -254,4 +233,4 @@ def _digits(random: bytes) -> str:
 def _code_hash(pepper: bytes, request: str, code: str) -> bytes:
     """Six digits are quickly tried out, so this is keyed; and bound to the request."""
     message = associated("one-time code", [request, code])
-    return hashlib.blake2b(message, key=pepper, digest_size=32).digest()
+    return hashlib.blake2b(message, key=pepper, digest_size=_HASH_BYTES).digest()

@@ -8,19 +8,18 @@ nowhere else. Source: docs/privacy.md.
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from nacl import bindings
 from nacl.pwhash import argon2id
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Engine
 
-from audit.database import reading, writing
-from issuer import models
 from issuer.errors import NoPersonError
 from issuer.identity import Identity
 from issuer.sealing import KEY_BYTES, NONCE_BYTES, associated, seal, unseal, unwrap, wrap
+from issuer.store import Store, read_store
 from keys import cbor
 
 __all__ = ["SUBJECT_BYTES", "IndexCost", "People", "PeopleKeys", "Registered"]
@@ -30,6 +29,24 @@ _DIGEST_BYTES: Final = 32
 _WRAPPED_BYTES: Final = 72
 #: Sealed identities are padded to a multiple of this, so that their length tells no name's length.
 _PADDING: Final = 256
+
+_FIND: Final = "SELECT subject FROM identity_index WHERE digest = ?"
+_NEW_SUBJECT: Final = "INSERT INTO subject (subject, wrapped_key, created_at) VALUES (?, ?, ?)"
+_NEW_IDENTITY: Final = "INSERT INTO identity (subject, sealed) VALUES (?, ?)"
+_NEW_ENTRY: Final = (
+    "INSERT INTO identity_index (digest, subject) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
+)
+_IDENTITY: Final = (
+    "SELECT s.wrapped_key, s.created_at, i.sealed FROM subject s"
+    " JOIN identity i ON i.subject = s.subject WHERE s.subject = ?"
+)
+_DESTROY_KEY: Final = "UPDATE subject SET wrapped_key = ? WHERE subject = ?"
+_FORGET: Final = (
+    "DELETE FROM identity WHERE subject = ?",
+    "DELETE FROM identity_index WHERE subject = ?",
+    "DELETE FROM one_time_code WHERE subject = ?",
+    "DELETE FROM binding WHERE subject = ?",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,45 +121,31 @@ class People:
 
     def find(self, digest: bytes) -> bytes | None:
         """The subject with this index entry."""
-        with reading(self._engine) as connection:
-            return find(connection, digest)
+        with read_store(self._engine) as store:
+            return find(store, digest)
 
     def register(
-        self, connection: Connection, identity: Identity, digests: tuple[bytes, ...], *, now: int
+        self, store: Store, identity: Identity, digests: Sequence[bytes], *, now: int
     ) -> Registered:
-        """Make a person, or find the one who is already there, in the caller's transaction.
+        """Make a person, or find the one who is already there.
 
         Who is found is left as they are: whoever registers again has proved nothing yet. An
         identity number that another person holds is kept sealed, but does not lead here.
         """
         key, subject = self._randomness(KEY_BYTES), self._randomness(SUBJECT_BYTES)
+        nonces = self._randomness(2 * NONCE_BYTES)
         wrapped = wrap(
-            key,
-            kek=self._keys.kek,
-            subject=subject,
-            created_at=now,
-            nonce=self._randomness(NONCE_BYTES),
+            key, kek=self._keys.kek, subject=subject, created_at=now, nonce=nonces[:NONCE_BYTES]
         )
         sealed = seal(
-            _encode(identity),
-            key=key,
-            context=_context(subject),
-            nonce=self._randomness(NONCE_BYTES),
+            _encode(identity), key=key, context=_context(subject), nonce=nonces[NONCE_BYTES:]
         )
-        there = find(connection, digests[0])
+        there = find(store, digests[0])
         if there is not None:
             return Registered(there, is_new=False)
-        connection.execute(
-            insert(models.subject),
-            {"subject": subject, "wrapped_key": wrapped, "created_at": now},
-        )
-        connection.execute(insert(models.identity), {"subject": subject, "sealed": sealed})
-        entries = [
-            {"digest": digest, "subject": subject}
-            for position, digest in enumerate(digests)
-            if position == 0 or find(connection, digest) is None
-        ]
-        connection.execute(insert(models.identity_index), entries)
+        store.run(_NEW_SUBJECT, (subject, wrapped, now))
+        store.run(_NEW_IDENTITY, (subject, sealed))
+        store.many(_NEW_ENTRY, [(digest, subject) for digest in digests])
         return Registered(subject, is_new=True)
 
     def identity_of(self, subject: bytes) -> Identity:
@@ -152,42 +155,23 @@ class People:
             NoPersonError: No such person, or erased.
             SealError: The row was changed.
         """
-        with reading(self._engine) as connection:
-            row = connection.execute(
-                select(
-                    models.subject.c.wrapped_key,
-                    models.subject.c.created_at,
-                    models.identity.c.sealed,
-                )
-                .join(models.identity, models.identity.c.subject == models.subject.c.subject)
-                .where(models.subject.c.subject == subject)
-            ).one_or_none()
-        if row is None:
+        with read_store(self._engine) as store:
+            found = store.rows(_IDENTITY, (subject,))
+        if not found:
             raise NoPersonError("no such person")
-        key = unwrap(
-            row.wrapped_key, kek=self._keys.kek, subject=subject, created_at=row.created_at
-        )
-        return _decode(unseal(row.sealed, key=key, context=_context(subject)))
+        ((wrapped, created_at, sealed),) = found
+        key = unwrap(wrapped, kek=self._keys.kek, subject=subject, created_at=created_at)
+        return _decode(unseal(sealed, key=key, context=_context(subject)))
 
-    def erase(self, subject: bytes) -> None:
+    def erase(self, store: Store, subject: bytes) -> None:
         """Destroy the person's key and whatever leads to them. Cannot be undone.
 
         The row of the subject stays, with zeros for its key: evidence that hangs on it has no
         identity any more, and what was sealed under the key stays sealed for ever.
         """
-        with writing(self._engine) as connection:
-            connection.execute(
-                update(models.subject)
-                .where(models.subject.c.subject == subject)
-                .values(wrapped_key=bytes(_WRAPPED_BYTES))
-            )
-            for table in (
-                models.identity,
-                models.identity_index,
-                models.one_time_code,
-                models.binding,
-            ):
-                connection.execute(delete(table).where(table.c.subject == subject))
+        store.run(_DESTROY_KEY, (bytes(_WRAPPED_BYTES), subject))
+        for forget in _FORGET:
+            store.run(forget, (subject,))
 
     def _slow(self, kind: str, *parts: str) -> bytes:
         keyed = _keyed(self._keys.pepper, kind, "\0".join(parts).encode())
@@ -197,12 +181,10 @@ class People:
         return entry
 
 
-def find(connection: Connection, digest: bytes) -> bytes | None:
+def find(store: Store, digest: bytes) -> bytes | None:
     """The subject with this index entry, within a transaction."""
-    subject: bytes | None = connection.execute(
-        select(models.identity_index.c.subject).where(models.identity_index.c.digest == digest)
-    ).scalar()
-    return subject
+    found = store.rows(_FIND, (digest,))
+    return found[0][0] if found else None
 
 
 def _keyed(pepper: bytes, label: str, data: bytes) -> bytes:

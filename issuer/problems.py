@@ -61,6 +61,7 @@ class Problem(enum.StrEnum):
     IDEMPOTENCY_CONFLICT = "idempotency-conflict"
     COLOUR_PENDING = "colour-pending"
     TOO_MANY = "too-many"
+    TOO_MANY_READS = "too-many-reads"
     # Ours.
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
@@ -149,6 +150,7 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         "Data is still missing, so no code can be made yet: try again later or ask the staff.",
     ),
     Problem.TOO_MANY: Text("一次请求的数量过多。", "Too many at once."),
+    Problem.TOO_MANY_READS: Text("查询次数过多，请稍后再试。", "Read too often: try again later."),
     Problem.UNAVAILABLE: Text(
         "服务暂时不可用，请稍后再试。", "The service is not available: try again in a moment."
     ),

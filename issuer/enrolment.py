@@ -1,0 +1,173 @@
+"""Registering and binding, each one transaction, its log event and its message. Shell.
+
+What a known and what an unknown person get is the same: the same slow index work, one transaction,
+one message, one answer. `issuer.web` adds that it comes after the same time.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from audit.events import Event
+from audit.events import Kind as EventKind
+from issuer.binding import (
+    CODE_LIFE_S,
+    Binding,
+    Bound,
+    Sessions,
+    ask,
+    confirm,
+    list_bindings,
+    revoke,
+)
+from issuer.declare import Declared
+from issuer.errors import InputError
+from issuer.evidence import Kind
+from issuer.identity import Identity
+from issuer.outbox import CodeDelivery, code_message, registered_message
+from issuer.own import declare
+from issuer.people import People, Registered
+from issuer.problems import Problem
+from issuer.store import read_store
+from issuer.tx import Done, Tx
+from issuer.writer import Writer
+
+__all__ = ["Enrolment"]
+
+_MINUTE_S: Final = 60
+
+
+class Enrolment:
+    """Blocks: call it in a thread.
+
+    Args:
+        writer: Of the issuer's database.
+        people: Over the same database.
+        sessions: Told when a binding ends.
+        delivery: To phones.
+        pepper: 32 bytes; keys the hashes of one-time codes.
+        source: The kid, in hex, of the key for what people say about themselves.
+        life_s: Of a binding.
+        clock: The present second. The log takes nothing older than its last entry, so this is
+            read when the writing begins, after the slow work.
+    """
+
+    def __init__(  # noqa: PLR0913 - it joins these
+        self,
+        writer: Writer,
+        people: People,
+        sessions: Sessions,
+        delivery: CodeDelivery,
+        *,
+        pepper: bytes,
+        source: str,
+        life_s: int,
+        clock: Callable[[], int],
+    ) -> None:
+        self._writer = writer
+        self._people = people
+        self._sessions = sessions
+        self._delivery = delivery
+        self._pepper = pepper
+        self._source = source
+        self._life_s = life_s
+        self._clock = clock
+
+    def register(self, identity: Identity, home: str) -> Registered:
+        """Make a person who lives at the place *home*, or leave the one who is there as they are.
+
+        The phone is told either way: its owner learns of it when somebody else registers it.
+        """
+        digests = self._people.digests(identity)
+        now = self._clock()
+        work = partial(self._register, identity, home, digests)
+        registered = self._writer.run(work, now=now)
+        if identity.phone is not None:
+            self._delivery.deliver(registered_message(identity.phone, at=now))
+        return registered
+
+    def _register(
+        self, identity: Identity, home: str, digests: Sequence[bytes], tx: Tx
+    ) -> Done[Registered]:
+        registered = self._people.register(tx.store, identity, digests, now=tx.now)
+        if not registered.is_new:
+            return Done(registered)
+        lives = Declared(Kind.RESIDENCE, "lives", tx.now, place=home)
+        recorded = declare(tx, registered.subject, [lives], source=self._source)
+        made = _event(tx, EventKind.PERSON_REGISTERED, registered.subject)
+        return Done(registered, [made, *recorded.events], lists=recorded.lists)
+
+    def ask(self, name: str, phone: str) -> str:
+        """Send a one-time code to *phone*; the request that it will confirm."""
+        digest = self._people.digest_of_name_and_phone(name, phone)
+        now = self._clock()
+
+        def work(tx: Tx) -> Done[tuple[str, str | None]]:
+            asked = ask(tx.store, digest, pepper=self._pepper, now=tx.now, randomness=tx.randomness)
+            return Done((asked.request, asked.code))
+
+        request, code = self._writer.run(work, now=now)
+        if code is not None:
+            minutes = CODE_LIFE_S // _MINUTE_S
+            self._delivery.deliver(code_message(phone, code, at=now, minutes=minutes))
+        return request
+
+    def confirm(self, request: str, code: str) -> Bound:
+        """A new binding.
+
+        Raises:
+            InputError: The code is not the one that this request waits for, or too late, or one
+                try too many, or nobody is registered so. It never says which.
+        """
+        bound = self._writer.run(partial(self._confirm, request, code), now=self._clock())
+        if bound is None:
+            raise InputError(Problem.CODE_REFUSED)
+        return bound
+
+    def _confirm(self, request: str, code: str, tx: Tx) -> Done[Bound | None]:
+        bound = confirm(
+            tx.store,
+            request,
+            code,
+            pepper=self._pepper,
+            now=tx.now,
+            life_s=self._life_s,
+            randomness=tx.randomness,
+        )
+        return Done(
+            bound, [_event(tx, EventKind.BOUND, bound.subject)] if bound is not None else []
+        )
+
+    def bindings(self, subject: bytes) -> tuple[Binding, ...]:
+        """The person's bindings that are good now."""
+        with read_store(self._writer.engine) as store:
+            return list_bindings(store, subject, now=self._clock())
+
+    def unbind(self, subject: bytes, binding_id: bytes) -> None:
+        """End one of the person's bindings.
+
+        Raises:
+            InputError: The person has no such binding that is good; whoever else has it.
+        """
+
+        def work(tx: Tx) -> Done[bool]:
+            ended = revoke(tx.store, subject, binding_id, now=tx.now)
+            return Done(ended, [_event(tx, EventKind.UNBOUND, subject)] if ended else [])
+
+        if not self._writer.run(work, now=self._clock()):
+            raise InputError(Problem.NOT_FOUND)
+        self._sessions.forget(subject)
+
+    def erase(self, subject: bytes) -> None:
+        """Destroy the person's key and whatever leads to them."""
+
+        def work(tx: Tx) -> Done[None]:
+            self._people.erase(tx.store, subject)
+            return Done(None, [_event(tx, EventKind.PERSON_ERASED, subject)])
+
+        self._writer.run(work, now=self._clock())
+        self._sessions.forget(subject)
+
+
+def _event(tx: Tx, kind: EventKind, subject: bytes) -> Event:
+    return Event(tx.event_id(), kind, tx.now, subject, {})

@@ -1,0 +1,1 @@
+"""The JSON API: typed routes, one body reader, one form of refusal. Spec page: docs/spec/api.md."""

@@ -1,0 +1,37 @@
+"""What the application holds, by type. Written once, by `issuer.web.factory`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from audit.gate import Gate
+from audit.logreader import LogReader
+from issuer.binding import Sessions
+from issuer.enrolment import Enrolment
+from issuer.issuing import Issuing
+from issuer.web.pace import Pace
+from verifier.check import Lists
+
+__all__ = [
+    "CLOCK", "DESCRIPTION", "ENROLMENT", "GATE", "ISSUING", "LISTS", "LOG", "PACE", "PUBLIC",
+    "SELF_SOURCE", "SESSIONS",
+]  # fmt: skip
+
+#: UNIX seconds.
+CLOCK: Final[web.AppKey[Callable[[], int]]] = web.AppKey("CLOCK")
+SESSIONS: Final = web.AppKey("SESSIONS", Sessions)
+ENROLMENT: Final = web.AppKey("ENROLMENT", Enrolment)
+PACE: Final = web.AppKey("PACE", Pace)
+#: The folder whose lists are published.
+PUBLIC: Final = web.AppKey("PUBLIC", Path)
+#: The OpenAPI description, encoded.
+DESCRIPTION: Final = web.AppKey("DESCRIPTION", bytes)
+ISSUING: Final = web.AppKey("ISSUING", Issuing)
+LOG: Final = web.AppKey("LOG", LogReader)
+GATE: Final = web.AppKey("GATE", Gate)
+#: The lists that a code is checked against, as published last.
+LISTS: Final[web.AppKey[Callable[[], Lists]]] = web.AppKey("LISTS")
+#: The kid, in hex, of the key for what people say about themselves.
+SELF_SOURCE: Final = web.AppKey("SELF_SOURCE", str)

@@ -1,0 +1,123 @@
+"""The one reader of request bodies: bytes to a JSON object, or a refusal that says why.
+
+aiohttp's own `request.json()` answers 500 to an empty body, bad UTF-8, deep nesting and long
+numbers, and takes JSON sent as text/plain, duplicate members, NaN and lone surrogates.
+Source: RFC 8259; docs/spec/api.md, "Bodies".
+"""
+
+import asyncio
+import json
+from typing import Final, NoReturn
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError, PayloadEncodingError
+
+from issuer.errors import InputError
+from issuer.problems import Problem
+
+__all__ = ["MAX_BODY_BYTES", "MAX_BODY_S", "parse_object", "read_object", "refuse_body"]
+
+MAX_BODY_BYTES: Final = 16 * 1024
+MAX_BODY_S: Final = 10.0
+
+_JSON_TYPES: Final = frozenset(
+    {
+        "application/json",
+        "application/json;charset=utf-8",
+        'application/json;charset="utf-8"',
+    }
+)
+
+
+async def read_object(request: web.Request, *, max_s: float = MAX_BODY_S) -> dict[str, object]:
+    """The request's body as a JSON object.
+
+    Raises:
+        InputError: 415 for another media type, charset or coding; 413 beyond 16 KiB, by its
+            header or by its bytes; 408 when it takes longer than *max_s*; else 400.
+    """
+    headers = request.headers
+    media = headers.getall("Content-Type", [])
+    if len(media) != 1 or media[0].lower().replace("; ", ";") not in _JSON_TYPES:
+        raise InputError(Problem.NOT_JSON_TYPE)
+    if "Content-Encoding" in headers:  # nothing is ever decompressed here
+        raise InputError(Problem.ENCODED_BODY)
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise InputError(Problem.BODY_TOO_LARGE)
+    return parse_object(await _read(request, max_s))
+
+
+def refuse_body(request: web.Request) -> None:
+    """For requests that take none.
+
+    Raises:
+        InputError: There is one.
+    """
+    if request.body_exists:
+        raise InputError(Problem.BODY_NOT_EXPECTED)
+
+
+async def _read(request: web.Request, max_s: float) -> bytes:
+    content = request.content
+    if content.is_eof():  # all of it came with the headers, as small bodies do
+        data = content.read_nowait(-1)
+    else:
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(max_s):
+                while part := await content.readany():
+                    size += len(part)
+                    if size > MAX_BODY_BYTES:
+                        raise InputError(Problem.BODY_TOO_LARGE)
+                    parts.append(part)
+        except TimeoutError as error:
+            raise InputError(Problem.BODY_TOO_SLOW) from error
+        except (HttpProcessingError, PayloadEncodingError, web.RequestPayloadError) as error:
+            raise InputError(Problem.BODY_BROKEN_OFF) from error
+        data = b"".join(parts)
+    if len(data) > MAX_BODY_BYTES:
+        raise InputError(Problem.BODY_TOO_LARGE)
+    return data
+
+
+def parse_object(data: bytes) -> dict[str, object]:
+    """A JSON object from bytes, as strict as RFC 8259 lets a reader be.
+
+    Raises:
+        InputError: Not UTF-8, not JSON, a member twice, NaN or infinity, a number of thousands of
+            digits, half of a surrogate pair, nesting beyond the interpreter's limit, or not an
+            object.
+    """
+    if not data:
+        raise InputError(Problem.EMPTY_BODY)
+    try:
+        value = _DECODER.decode(data.decode())
+        if b"\\u" in data:  # the only way to write half of a surrogate pair
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        raise InputError(Problem.NOT_UTF8) from error
+    except UnicodeEncodeError as error:
+        raise InputError(Problem.LONE_SURROGATE) from error
+    except json.JSONDecodeError as error:
+        raise InputError(Problem.NOT_JSON) from error
+    except RecursionError as error:
+        raise InputError(Problem.TOO_DEEP) from error
+    except ValueError as error:  # int() refuses more than 4,300 digits
+        raise InputError(Problem.BAD_NUMBER) from error
+    if type(value) is not dict:
+        raise InputError(Problem.NOT_AN_OBJECT)
+    return value
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise InputError(Problem.DUPLICATE_MEMBER)
+    return members
+
+
+def _constant(_name: str) -> NoReturn:
+    raise InputError(Problem.BAD_NUMBER)
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant)

@@ -1,0 +1,82 @@
+"""Makes the application from its services. Opens nothing and closes nothing: `issuer.app` does."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from audit.gate import Gate
+from audit.logreader import LogReader
+from issuer.binding import Sessions
+from issuer.enrolment import Enrolment
+from issuer.issuing import Issuing
+from issuer.web import appkeys
+from issuer.web.handlers import check, enrolment, me, meta, published, regions
+from issuer.web.middleware import answer_errors
+from issuer.web.openapi import describe
+from issuer.web.pace import Pace
+from issuer.web.routes import AnyRoute, mount
+from verifier.check import Lists
+
+__all__ = ["ROUTES", "Services", "make_app"]
+
+ROUTES: Final[tuple[AnyRoute, ...]] = (
+    *enrolment.ROUTES,
+    *me.ROUTES,
+    *regions.ROUTES,
+    *published.ROUTES,
+    *check.ROUTES,
+    *meta.ROUTES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the handlers work with.
+
+    Attributes:
+        clock: The present second.
+        lists: The lists that a code is checked against.
+        public: The published folder.
+        self_source: The kid, in hex, of the key for what people say about themselves.
+        slot_s: Registrations and bindings are answered at the end of a slot of so many seconds.
+    """
+
+    clock: Callable[[], int]
+    sessions: Sessions
+    enrolment: Enrolment
+    issuing: Issuing
+    log: LogReader
+    gate: Gate
+    lists: Callable[[], Lists]
+    public: Path
+    self_source: str
+    slot_s: float
+
+
+def make_app(services: Services) -> web.Application:
+    """The application, every route mounted and described."""
+    app = web.Application(middlewares=[answer_errors])
+    app[appkeys.CLOCK] = services.clock
+    app[appkeys.SESSIONS] = services.sessions
+    app[appkeys.ENROLMENT] = services.enrolment
+    app[appkeys.ISSUING] = services.issuing
+    app[appkeys.LOG] = services.log
+    app[appkeys.GATE] = services.gate
+    app[appkeys.LISTS] = services.lists
+    app[appkeys.PUBLIC] = services.public
+    app[appkeys.SELF_SOURCE] = services.self_source
+    pace = app[appkeys.PACE] = Pace(services.slot_s)
+    description = describe(ROUTES, version=version("celadon"))
+    app[appkeys.DESCRIPTION] = json.dumps(description, ensure_ascii=False).encode()
+    mount(app, ROUTES)
+
+    async def close(_app: web.Application) -> None:
+        pace.close()
+
+    app.on_cleanup.append(close)
+    return app

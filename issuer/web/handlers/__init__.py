@@ -1,0 +1,1 @@
+"""Handlers by subject. Each module has its bodies, its answers and its `ROUTES`."""

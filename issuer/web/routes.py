@@ -1,0 +1,154 @@
+"""Typed routes: what a handler takes and gives is written once; it is served and described so.
+
+A handler gets a `Call`, its body and query already validated and its caller known, and returns a
+model, or an aiohttp response of its own. `issuer.web.openapi` describes the same `Route`s.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+from aiohttp import web
+from multidict import CIMultiDict
+from pydantic import BaseModel, ConfigDict
+
+from issuer.errors import InputError, NotBoundError
+from issuer.problems import Problem
+from issuer.web.appkeys import CLOCK, SESSIONS
+from issuer.web.body import read_object, refuse_body
+from issuer.web.problems import SECURITY_HEADERS
+
+__all__ = ["API", "Answer", "AnyRoute", "Call", "In", "Nothing", "Out", "Route", "mount", "respond"]
+
+API: Final = "/api/v1"
+_SCHEME: Final = "Bearer "
+
+
+class In(BaseModel):
+    """A body or a query: exact types, and no member that we do not know."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Nothing(In):
+    """The body of a request without a body; the query of one without a query."""
+
+
+class Out(BaseModel):
+    """An answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+BodyT = TypeVar("BodyT", bound=In)
+QueryT = TypeVar("QueryT", bound=In)
+Answer: TypeAlias = Out | web.StreamResponse
+
+
+@dataclass(slots=True)
+class Call(Generic[BodyT, QueryT]):
+    """One request, as a handler sees it. *subject* is empty where the route needs no binding."""
+
+    request: web.Request
+    body: BodyT
+    query: QueryT
+    subject: bytes
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[BodyT, QueryT]):
+    """One route and all that is promised about it.
+
+    Attributes:
+        method: GET is also served as HEAD; nothing else is also anything.
+        path: After `/api/v1`, with {variables}.
+        variables: Their regular expressions.
+        answer: Of a JSON answer; None where there is no body, or one of type *media*.
+        bound: Whether the caller must be bound.
+        problems: Those beside the ones that follow from the shape of the route.
+        headers: Request headers that the handler reads, with what they are for.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[Call[BodyT, QueryT]], Awaitable[Answer]]
+    summary: str
+    body: type[BodyT]
+    query: type[QueryT]
+    answer: type[Out] | None
+    status: HTTPStatus = HTTPStatus.OK
+    variables: tuple[tuple[str, str], ...] = ()
+    bound: bool = False
+    problems: tuple[Problem, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    media: str = ""
+
+    def serve(self, app: web.Application) -> None:
+        path = API + self.path
+        for name, pattern in self.variables:
+            path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
+        resource, handle = app.router.add_resource(path), self._handle()
+        for method in ("GET", "HEAD") if self.method == "GET" else (self.method,):
+            resource.add_route(method, handle)
+
+    def _handle(self) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        handler, status, bound = self.handler, self.status, self.bound
+        parse_body = None if self.body is Nothing else self.body.model_validate
+        parse_query = None if self.query is Nothing else self.query.model_validate
+        nothing: Any = Nothing()
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            now = request.app[CLOCK]()
+            subject = await _subject(request, now) if bound else b""
+            query = nothing if parse_query is None else parse_query(_query(request))
+            if parse_query is None and request.query_string:
+                raise InputError(Problem.BAD_QUERY)
+            if parse_body is None:
+                refuse_body(request)
+                body = nothing
+            else:
+                body = parse_body(await read_object(request))
+            answer = await handler(Call(request, body, query, subject, now))
+            return respond(answer, status) if isinstance(answer, Out) else answer
+
+        return handle
+
+
+def respond(answer: Out, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    """A JSON answer, not to be kept by anyone on the way."""
+    encoded = answer.__pydantic_serializer__.to_json(answer)
+    return web.Response(body=encoded, status=status, headers=CIMultiDict(_JSON_HEADERS))
+
+
+_JSON_HEADERS: Final = CIMultiDict({**SECURITY_HEADERS, "Content-Type": "application/json"})
+
+
+async def _subject(request: web.Request, now: int) -> bytes:
+    """Who asks. A token looked up just before costs no thread."""
+    given = request.headers.getall("Authorization", [])
+    if len(given) != 1 or not given[0].startswith(_SCHEME):
+        raise NotBoundError("no token")
+    token, sessions = given[0].removeprefix(_SCHEME), request.app[SESSIONS]
+    recalled = sessions.recall(token, now=now)
+    if recalled is not None:
+        return recalled
+    return await asyncio.to_thread(sessions.look_up, token, now=now)
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    query = request.query
+    if len(set(query)) != len(query):
+        raise InputError(Problem.BAD_QUERY)
+    return dict(query)
+
+
+#: A list of routes has many bodies and queries.
+AnyRoute: TypeAlias = Route[Any, Any]
+
+
+def mount(app: web.Application, routes: Iterable[AnyRoute]) -> None:
+    for route in routes:
+        route.serve(app)
