@@ -15,12 +15,12 @@ from issuer.core import Secrets
 from issuer.sealing import associated, seal, unseal, unwrap
 from issuer.store import Row, Store
 from issuer.tx import Tx
-from verifier.claims import PAPER_CODE_BYTES, PHONE_CODE_BYTES, Colour, parse_code
+from verifier.claims import PAPER_CODE_BYTES, PHONE_CODE_BYTES, Colour, ParsedCode, parse_code
 from verifier.statuslist import Status
 
 __all__ = [
-    "BatchHead", "TakenBack", "batch_id", "codes_digest", "codes_of", "find_batches",
-    "insert_batches", "person_keys", "take_back",
+    "BatchHead", "TakenBack", "batch_id", "batches_open", "codes_digest", "codes_of",
+    "find_batches", "insert_batches", "person_keys", "take_back",
 ]  # fmt: skip
 
 _COLUMNS: Final = "event_id, subject, request_hash, colour, issued_at, exp, sealed"
@@ -123,6 +123,27 @@ class TakenBack:
     lists: frozenset[int]
 
 
+def batches_open(
+    store: Store, secrets: Secrets, subjects: Sequence[bytes], *, now: int
+) -> list[tuple[bytes, bytes, list[ParsedCode]]]:
+    """Batch id, subject and codes that are still good, of all that was not taken back.
+
+    Raises:
+        SealError: A row was changed.
+    """
+    rows = store.rows_of(_LIVE, subjects, (now,))
+    keys = person_keys(store, secrets, sorted({row[1] for row in rows}))
+    return [
+        (
+            row[0],
+            row[1],
+            [code for code in map(parse_code, codes_of(row, key=keys[row[1]])) if code.exp > now],
+        )
+        for row in rows
+        if row[1] in keys  # what an erased person still holds, nobody can tell any more
+    ]
+
+
 def take_back(tx: Tx, subjects: Sequence[bytes], status: Status) -> TakenBack:
     """Mark every code that these people may still hold. One event for each person who had one.
 
@@ -134,17 +155,13 @@ def take_back(tx: Tx, subjects: Sequence[bytes], status: Status) -> TakenBack:
     Raises:
         SealError: A row was changed: its codes cannot be told any more.
     """
-    rows = tx.store.rows_of(_LIVE, subjects, (tx.now,))
-    keys = person_keys(tx.store, tx.secrets, sorted({row[1] for row in rows}))
     changes: list[tuple[int, int, int]] = []
     batches: dict[bytes, list[bytes]] = {}
     counts: Counter[bytes] = Counter()
-    for row in rows:
-        event_id, subject = row[:2]
-        live = [c for c in map(parse_code, codes_of(row, key=keys[subject])) if c.exp > tx.now]
-        changes += [(code.list_number, code.status_index, int(status)) for code in live]
+    for event_id, subject, codes in batches_open(tx.store, tx.secrets, subjects, now=tx.now):
+        changes += [(code.list_number, code.status_index, int(status)) for code in codes]
         batches.setdefault(subject, []).append(event_id)
-        counts[subject] += len(live)
+        counts[subject] += len(codes)
     events = []
     for subject, ids in batches.items():
         event = Event(

@@ -39,6 +39,14 @@ class SelfCheckError(IssuerError):
     """A code just made is not one that a verifier would accept. Nothing is released."""
 
 
+class AdoptionError(IssuerError):
+    """A rule set or risk table may not come into force, or one that did cannot be read again."""
+
+
+class PublishError(IssuerError):
+    """A status list would not be taken by verifiers who hold the last one. Nothing is published."""
+
+
 class NoCodeKeyError(IssuerError):
     """No code key of ours is in force for as long as a code would be."""
 

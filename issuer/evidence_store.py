@@ -13,8 +13,7 @@ from issuer.decisions import Cause, evidence_of, judge
 from issuer.errors import EvidenceError, NoPersonError
 from issuer.evidence import Evidence, encode_evidence
 from issuer.notice import Entry, Retraction
-from issuer.tx import Tx
-from issuer.writer import Done
+from issuer.tx import Done, Tx
 
 __all__ = ["evidence_digest", "record_evidence", "retract_evidence"]
 

@@ -15,8 +15,8 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from issuer.errors import BusyError, IntegrityError, SealError
 from issuer.issue import CodeRequest, Issued, Refused, Result, Withheld, issue
-from issuer.tx import Tx
-from issuer.writer import Done, Writer
+from issuer.tx import Done, Tx
+from issuer.writer import Writer
 
 __all__ = ["Issuing"]
 

@@ -17,7 +17,7 @@ from issuer.store import Row
 from issuer.tx import Tx
 from verifier.claims import Cti
 
-__all__ = ["check_list_row", "day_of", "list_mac", "take_positions"]
+__all__ = ["check_list_row", "day_of", "list_mac", "open_lists", "take_positions"]
 
 _OPEN: Final = (
     "SELECT number, day, size, cursor, mac FROM status_list"
@@ -87,7 +87,20 @@ def _open(tx: Tx, day: int, size: int) -> Row:
         raise ListsExhaustedError(f"all lists up to {issuer.last_list} are in use")
     row = (number, day, size, 0, list_mac(tx.secrets, number, day, size, 0))
     tx.store.run(_NEW, row)
+    tx.opened.add(number)
     return row
+
+
+def open_lists(tx: Tx, days: range, *, size: int = LIST_SIZE) -> frozenset[int]:
+    """Open a list for each of these days that has none with half of its positions left.
+
+    A door can only look up what was published before the first code came from it, so lists are
+    opened ahead. Gives the numbers of the new ones.
+    """
+    roomy = {
+        row[1] for row in tx.store.rows_of(_OPEN, list(days)) if 2 * (row[2] - row[3]) >= row[2]
+    }
+    return frozenset(_open(tx, day, size)[0] for day in days if day not in roomy)
 
 
 def day_of(exp: int) -> int:

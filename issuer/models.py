@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 __all__ = [
     "binding", "code_batch", "decision", "evidence", "identity", "identity_index", "job",
-    "metadata", "one_time_code", "outbox", "risk_table", "rule_set", "status_change",
+    "metadata", "notice", "one_time_code", "outbox", "risk_table", "rule_set", "status_change",
     "status_list", "subject",
 ]  # fmt: skip
 
@@ -155,8 +155,18 @@ job: Final = Table(
     Column("places", LargeBinary),  # CBOR list of those still to do; NULL: everyone
     Column("watermark", LargeBinary(16), nullable=False),  # last subject done, at the first place
     Column("seen", Integer, nullable=False),
-    Column("changed", Integer, nullable=False),
+    Column("recoloured", Integer, nullable=False),
+    Column("damaged", Integer, nullable=False),
     Column("started_at", BigInteger, nullable=False),
+    Column("mac", LargeBinary(16), nullable=False),
+)
+
+#: The last notice taken from each source of evidence.
+notice: Final = Table(
+    "notice",
+    metadata,
+    Column("source", String(8), primary_key=True),
+    Column("number", Integer, nullable=False),
     Column("mac", LargeBinary(16), nullable=False),
 )
 

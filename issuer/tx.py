@@ -1,13 +1,16 @@
 """What every set-oriented function of the core is given: one transaction and its circumstances."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
 
+from audit.events import Event
 from issuer.core import Authority, Secrets
 from issuer.store import Store
 
-__all__ = ["EVENT_ID_BYTES", "Tx"]
+__all__ = ["EVENT_ID_BYTES", "Done", "Tx"]
+
+T = TypeVar("T")
 
 EVENT_ID_BYTES: Final = 16
 
@@ -21,7 +24,27 @@ class Tx:
     authority: Authority
     now: int
     randomness: Callable[[int], bytes]
+    opened: set[int] = field(default_factory=set)  # status lists that nobody can have seen yet
 
     def event_id(self) -> bytes:
         """16 random bytes."""
         return self.randomness(EVENT_ID_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """What a transaction gives back.
+
+    Attributes:
+        value: For the caller, once the log is durable.
+        events: What the log must say before that.
+        repeated: Events of earlier transactions that the log must hold before that.
+        lists: Status lists to publish again.
+        authority: In force from the next transaction on, where this one changed it.
+    """
+
+    value: T
+    events: Sequence[Event] = ()
+    repeated: Sequence[bytes] = ()
+    lists: frozenset[int] = frozenset()
+    authority: Authority | None = None

@@ -7,38 +7,20 @@ first, and `recover` does so after a crash.
 
 import os
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from audit.events import Event
 from issuer.core import Authority, Secrets
 from issuer.handover import EventLog, Handover
+from issuer.policy import refreshed
 from issuer.store import write_store
-from issuer.tx import Tx
+from issuer.tx import Done, Tx
 
-__all__ = ["Done", "Writer"]
+__all__ = ["Writer"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Done(Generic[T]):
-    """What a transaction gives back.
-
-    Attributes:
-        value: For the caller, once the log is durable.
-        events: What the log must say before that.
-        repeated: Events of earlier transactions that the log must hold before that.
-        lists: Status lists to publish again.
-    """
-
-    value: T
-    events: Sequence[Event] = ()
-    repeated: Sequence[bytes] = ()
-    lists: frozenset[int] = frozenset()
 
 
 class Writer:
@@ -86,6 +68,11 @@ class Writer:
             self._unpublished.clear()
             return lists
 
+    def remember_unpublished(self, lists: frozenset[int]) -> None:
+        """Give back what `take_unpublished` gave, because publishing failed."""
+        with self._lock:
+            self._unpublished |= lists
+
     def run(self, work: Callable[[Tx], Done[T]], *, now: int) -> T:
         """Run *work* in a transaction of its own; its value, once everything is durable.
 
@@ -97,13 +84,15 @@ class Writer:
         with self._lock:
             try:
                 with write_store(self.engine) as store:
+                    self.authority = refreshed(store, self.authority)
                     tx = Tx(store, self.secrets, self.authority, now, self._randomness)
                     done = work(tx)
                     self._handover.stage(store, list(done.events))
             except BaseException:
                 self._handover.rolled_back()
                 raise
-            self._unpublished |= done.lists
+            self._unpublished |= done.lists | tx.opened
+            self.authority = done.authority or self.authority
             self._handover.committed()
             self._handover.settle(now=now)
             self._handover.require_known(list(done.repeated))

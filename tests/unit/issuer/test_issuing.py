@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from issuer.issue import CodeRequest, Issued, issue
-from issuer.writer import Done
+from issuer.tx import Done
 from tests.issuing_support import NOW, Desk, authority, desk, holder_keys, subject
 
 

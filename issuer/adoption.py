@@ -1,0 +1,105 @@
+"""Rule sets and risk tables coming into force: kept as signed, logged, followed up. Shell.
+
+Every version that ever decided anything stays, so that any decision can be computed again. A
+change starts a job (`issuer.reassess`) in its own transaction, so no crash forgets it.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from audit.events import Event, Kind
+from issuer.decisions import Cause
+from issuer.errors import AdoptionError
+from issuer.policy import (
+    read_risk_table,
+    risk_table_version,
+    rules_key,
+    rules_version,
+)
+from issuer.reassess import concerned_places, start_job
+from issuer.risk import (
+    RISK_TABLE_TYP,
+    Affected,
+    RiskTable,
+    accept_risk_table,
+    verify_risk_table,
+)
+from issuer.rules import RULES_TYP, verify_rules
+from issuer.ruletypes import RuleSet
+from issuer.tx import Done, Tx
+
+__all__ = ["adopt_risk_table", "adopt_rules"]
+
+_ADD_RULES: Final = (
+    "INSERT INTO rule_set (rule_set, version, signed, adopted_at, event_id) VALUES (?, ?, ?, ?, ?)"
+)
+_ADD_RISKS: Final = (
+    "INSERT INTO risk_table (version, signed, adopted_at, event_id) VALUES (?, ?, ?, ?)"
+)
+
+
+def adopt_rules(tx: Tx, signed: bytes) -> Done[RuleSet]:
+    """Put a rule set in force, now. Everybody is to be decided anew: `run_jobs`.
+
+    Adopting what is in force already has no effect.
+
+    Raises:
+        AdoptionError: Not signed by a RULES key, or not valid at this instant.
+        RulesError: The rule set itself is refused.
+    """
+    trust = tx.authority.trust
+    rules = verify_rules(signed, rules_key(trust, signed, typ=RULES_TYP), now=tx.now)
+    held = rules_version(tx.store)
+    if held == (rules.id, rules.version):
+        return Done(rules)
+    if held is not None and held[0] == rules.id and rules.version < held[1]:
+        raise AdoptionError(f"version {rules.version} does not follow version {held[1]}")
+    if not rules.valid_from <= tx.now < rules.valid_until:
+        raise AdoptionError("the rule set is not valid at this instant")
+    event = Event(
+        tx.event_id(),
+        Kind.RULES_CHANGED,
+        tx.now,
+        None,
+        {"rules": rules.id, "digest": hashlib.sha256(signed).digest(), "version": rules.version},
+    )
+    tx.store.run(_ADD_RULES, (rules.id, rules.version, signed, tx.now, event.event_id))
+    if held is not None:
+        start_job(tx, event.event_id, Cause.RULES, None)
+    return Done(rules, [event], authority=replace(tx.authority, rules=rules))
+
+
+def adopt_risk_table(tx: Tx, signed: bytes) -> Done[RiskTable]:
+    """Put a risk table in force. Whoever a change concerns is to be decided anew: `run_jobs`.
+
+    Adopting what is in force already has no effect.
+
+    Raises:
+        AdoptionError: Not signed by a RULES key.
+        RiskTableError: Not a table that may follow the one in force.
+    """
+    table = verify_risk_table(signed, rules_key(tx.authority.trust, signed, typ=RISK_TABLE_TYP))
+    version = risk_table_version(tx.store)
+    held = None if version is None else read_risk_table(tx.store, tx.authority.trust, version)
+    if accept_risk_table(held, table) == held:
+        return Done(table)
+    event = Event(
+        tx.event_id(),
+        Kind.RISK_CHANGED,
+        tx.now,
+        None,
+        {"digest": hashlib.sha256(signed).digest(), "version": table.version},
+    )
+    tx.store.run(_ADD_RISKS, (table.version, signed, tx.now, event.event_id))
+    if held is not None:
+        start_job(
+            tx, event.event_id, Cause.RISK, concerned_places(tx.store, _affected(held, table))
+        )
+    return Done(table, [event], authority=replace(tx.authority, risks=table))
+
+
+def _affected(held: RiskTable, table: RiskTable) -> Iterator[Affected]:
+    known = set(held.changes)
+    return (table.affected_by(change) for change in table.changes if change not in known)
