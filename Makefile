@@ -18,10 +18,15 @@ help: ## this list
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+.venv-peers/done: requirements-peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --require-hashes -r requirements-peers.txt
+	@touch $@
+
 demo: .venv/service ## the main job, from evidence to a verdict at a door, into demo-out/
 	$(BIN)/python -m issuer.demo
 
-test: .venv/dev ## every test; installs what they need
+test: .venv/dev .venv-peers/done ## every test; installs what they need
 	$(BIN)/python -m pytest -n auto
 
 lint: .venv/dev ## formatting, lint, types, arrows
@@ -29,3 +34,11 @@ lint: .venv/dev ## formatting, lint, types, arrows
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/dev .venv-peers/done ## every number of the specification, measured
+	$(BIN)/python -m tests.bench $(AREAS)
+
+peers: .venv-peers/done ## other people's libraries, to be measured against
+
+fuzz: .venv/dev ## 10 million mutated codes through two decoders
+	$(BIN)/python -m tests.fuzz --inputs 10000000

@@ -128,12 +128,32 @@ class Policy:
         shows_colour: Whether staff see the colour.
         denies: False where nobody may be turned away for a code: what would be DO_NOT_ADMIT is
             then CHECK_AGAIN, with the same reason.
+        verdicts: The outcome for each colour, when nothing else speaks against the code.
+        refusals: The outcome for each reason of the steps before.
     """
 
     name: str
     admitted: frozenset[Colour]
     shows_colour: bool
     denies: bool
+    verdicts: Mapping[Colour, Outcome] = field(init=False, repr=False, compare=False)
+    refusals: Mapping[Reason, Outcome] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        verdicts = {colour: self._verdict(colour) for colour in Colour}
+        object.__setattr__(self, "verdicts", verdicts)
+        refusals = {reason: self._outcome(reason, None) for reason in Reason}
+        object.__setattr__(self, "refusals", refusals)
+
+    def _verdict(self, colour: Colour) -> Outcome:
+        reason = Reason.ADMITTED if colour in self.admitted else Reason.NOT_ADMITTED
+        return self._outcome(reason, colour if self.shows_colour else None)
+
+    def _outcome(self, reason: Reason, colour: Colour | None) -> Outcome:
+        kind = reason.kind
+        if kind is Kind.DO_NOT_ADMIT and not self.denies:
+            kind = Kind.CHECK_AGAIN
+        return Outcome(kind, reason, colour)
 
 
 VENUE: Final = Policy("venue", frozenset({Colour.GREEN}), shows_colour=False, denies=True)
@@ -179,7 +199,7 @@ def check(text: str, lists: Lists, *, now: int, policy: Policy) -> Outcome:
     try:
         data = decode_text(text)
     except TransportError:
-        return _outcome(Reason.MALFORMED, policy)
+        return policy.refusals[Reason.MALFORMED]
     return check_bytes(data, lists, now=now, policy=policy)
 
 
@@ -188,10 +208,9 @@ def check_bytes(data: bytes, lists: Lists, *, now: int, policy: Policy) -> Outco
     try:
         colour = _colour(data, lists, now)
     except _RefusedError as refused:
-        return _outcome(refused.reason, policy)
+        return policy.refusals[refused.reason]
     # (11) Venue policy. Whether a colour is not admitted, and which, is the same answer.
-    reason = _ADMITTED if colour in policy.admitted else Reason.NOT_ADMITTED
-    return _outcome(reason, policy, colour if policy.shows_colour else None)
+    return policy.verdicts[colour]
 
 
 def check_code(data: bytes, trust: TrustList, *, now: int) -> VerifiedCode | Reason:
@@ -201,7 +220,8 @@ def check_code(data: bytes, trust: TrustList, *, now: int) -> VerifiedCode | Rea
     """
     try:
         code = _verified(_parsed(data), trust, now)
-        _require_time(code, now)
+        if not code.not_before <= now < code.exp:
+            return _untimely(code, now)
     except _RefusedError as refused:
         return refused.reason
     return code
@@ -232,7 +252,8 @@ def _colour(data: bytes, lists: Lists, now: int) -> Colour:
     if now >= lists.trust_ends:
         raise _RefusedError(Reason.STALE_TRUST)
     code = _verified(parsed, lists.trust, now)
-    _require_time(code, now)
+    if not code.not_before <= now < code.exp:
+        raise _RefusedError(_untimely(code, now))
     if presentation is not None:
         _require_presented(presentation, code, now)
     _require_status(code, lists.statuses, now)
@@ -281,12 +302,9 @@ def _verified(code: ParsedCode, trust: TrustList, now: int) -> VerifiedCode:
         raise _RefusedError(Reason.BAD_SIGNATURE) from error
 
 
-def _require_time(code: VerifiedCode, at: int) -> None:
+def _untimely(code: VerifiedCode, at: int) -> Reason:
     # (8) Time.
-    if at < code.not_before:
-        raise _RefusedError(Reason.NOT_YET)
-    if at >= code.exp:
-        raise _RefusedError(Reason.EXPIRED)
+    return Reason.NOT_YET if at < code.not_before else Reason.EXPIRED
 
 
 def _require_presented(presentation: ParsedPresentation, code: VerifiedCode, now: int) -> None:
@@ -299,7 +317,8 @@ def _require_presented(presentation: ParsedPresentation, code: VerifiedCode, now
         raise _RefusedError(Reason.PRESENTATION_OLD)
     if presentation.time - now > MAX_AHEAD_S:
         raise _RefusedError(Reason.PRESENTATION_AHEAD)
-    _require_time(code, presentation.time)
+    if not code.not_before <= presentation.time < code.exp:
+        raise _RefusedError(_untimely(code, presentation.time))
 
 
 def _require_status(code: VerifiedCode, statuses: Mapping[int, StatusList], now: int) -> None:
@@ -317,28 +336,11 @@ def _require_status(code: VerifiedCode, statuses: Mapping[int, StatusList], now:
         raise _RefusedError(_STATUS_REASONS.get(status, Reason.STATUS_UNKNOWN))
 
 
-def _outcome(reason: Reason, policy: Policy, colour: Colour | None = None) -> Outcome:
-    if colour is None:
-        return (_OUTCOMES if policy.denies else _UNDENIED)[reason]
-    return Outcome(_kind(reason, denies=policy.denies), reason, colour)
-
-
-def _kind(reason: Reason, *, denies: bool) -> Kind:
-    if not denies and reason.kind is Kind.DO_NOT_ADMIT:
-        return Kind.CHECK_AGAIN
-    return reason.kind
-
-
 _STATUS_REASONS: Final[dict[int, Reason]] = {  # VALID is 0
     Status.WITHDRAWN: Reason.WITHDRAWN,
     Status.SUPERSEDED: Reason.SUPERSEDED,
 }
-# Looking up a member of an enum takes longer than comparing it.
-_ADMITTED: Final = Reason.ADMITTED
-_FOR_CODES: Final = Purpose.CODE
-
-_OUTCOMES: Final = {reason: Outcome(reason.kind, reason) for reason in Reason}
-_UNDENIED: Final = {reason: Outcome(_kind(reason, denies=False), reason) for reason in Reason}
+_FOR_CODES: Final = Purpose.CODE  # looking a member of an enum up takes longer than comparing it
 
 # What _wrong_shape looks for: the typ of our other envelopes near their start, and the signature
 # line of a checkpoint (a C2SP signed note).

@@ -115,10 +115,10 @@ _SIGNATURE: Final = bytes.fromhex("5840")
 # The same templates as fixed bytes and gaps. BI is the cti, a number of five bytes.
 _PAPER_PAYLOAD: Final = Struct(">3s I 2s BI 5s B")
 _PHONE_PAYLOAD: Final = Struct(">3s I 2s BI 11s 32s 5s B")
-_PAPER: Final = Struct(">8s 4s 2s 3s I 2s BI 5s B 2s 64x")
-_PHONE: Final = Struct(">8s 4s 3s 3s I 2s BI 11s 32s 5s B 2s 64x")
-_PAPER_FIXED: Final = (_HEAD, _EMPTY + _PAPER_LENGTH, _PAPER_EXP, _CTI, _COLOUR, _SIGNATURE)
-_PHONE_FIXED: Final = (_HEAD, _EMPTY + _PHONE_LENGTH, _PHONE_EXP, _CTI, _KEY, _COLOUR, _SIGNATURE)
+_PAPER: Final = Struct(">8s 4s 5s I 2s BI 5s B 2s 64x")
+_PHONE: Final = Struct(">8s 4s 6s I 2s BI 11s 32s 5s B 2s 64x")
+_PAPER_FIXED: Final = (_HEAD, _EMPTY + _PAPER_LENGTH + _PAPER_EXP, _CTI, _COLOUR, _SIGNATURE)
+_PHONE_FIXED: Final = (_HEAD, _EMPTY + _PHONE_LENGTH + _PHONE_EXP, _CTI, _KEY, _COLOUR, _SIGNATURE)
 
 # Sig_structure = ["Signature1", protected, h'', payload], RFC 9052 §4.4. It has the same bytes as
 # the code from the protected header on, with h'' (0x40) where the code has {} (0xA0).
@@ -183,12 +183,12 @@ def parse_code(data: bytes) -> ParsedCode:
     """
     key: bytes | None = None
     if len(data) == PAPER_CODE_BYTES:
-        head, kid, a, b, exp, c, cti_high, cti_low, d, colour, e = _PAPER.unpack(data)
-        shaped = (head, a, b, c, d, e) == _PAPER_FIXED
+        a, kid, b, exp, c, cti_high, cti_low, d, colour, e = _PAPER.unpack(data)
+        shaped = (a, b, c, d, e) == _PAPER_FIXED
         lifetime_s = _PAPER_LIFETIME_S
     elif len(data) == PHONE_CODE_BYTES:
-        head, kid, a, b, exp, c, cti_high, cti_low, d, key, e, colour, f = _PHONE.unpack(data)
-        shaped = (head, a, b, c, d, e, f) == _PHONE_FIXED
+        a, kid, b, exp, c, cti_high, cti_low, d, key, e, colour, f = _PHONE.unpack(data)
+        shaped = (a, b, c, d, e, f) == _PHONE_FIXED
         lifetime_s = _PHONE_LIFETIME_S
     else:
         raise CodeError(f"{len(data)} bytes are not a code")
