@@ -71,6 +71,7 @@ class Settings:
     audit_database: str = field(repr=False)
     keystore: Path
     passphrase_file: Path
+    trust: Path
     public: Path
     outbox: Path
     listen_host: str
@@ -147,6 +148,9 @@ SETTINGS: Final = (
     Setting("AUDIT_DATABASE", _database, "database of the log and the grants; another one"),
     Setting("KEYSTORE", _path, "folder of encrypted keys, mode 0700"),
     Setting("PASSPHRASE_FILE", _path, "file with the keystore's passphrase, mode 0600"),
+    Setting(
+        "TRUST", _path, "folder with `roots.cbor` and `trust-list.cbor`, from the list's keepers"
+    ),
     Setting("PUBLIC", _path, "folder that a web server publishes"),
     Setting("OUTBOX", _path, "folder for one-time codes where no gateway is set up, mode 0700"),
     Setting(

@@ -31,6 +31,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "CELADON_AUDIT_DATABASE": f"sqlite:///{tmp_path}/audit.sqlite",
         "CELADON_KEYSTORE": str(tmp_path / "keystore"),
         "CELADON_PASSPHRASE_FILE": str(passphrase),
+        "CELADON_TRUST": str(tmp_path / "trust"),
         "CELADON_PUBLIC": str(tmp_path / "public"),
         "CELADON_OUTBOX": str(tmp_path / "outbox"),
     }
