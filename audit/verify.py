@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from audit.database import reading
 from audit.errors import AuditError, CheckpointError, DatabaseDamagedError
 from audit.events import Event, Kind, decode_event, erasure_details
+from audit.gatecheck import LAST_TIME, gate_problems
 from audit.models import log_checkpoints, log_entries, log_head, log_tiles
 from audit.tlog.checkpoint import SignedCheckpoint, verify_checkpoint
 from audit.tlog.note import KeyType, NoteKey
@@ -75,6 +76,7 @@ def verify_connection(
     check = _Check(key)
     try:
         verdict = check.run(connection, list(seen))
+        _check_gate(connection, verdict)
         if connection.dialect.name == "sqlite":
             _check_file(connection)
     except _BrokenError as error:
@@ -311,6 +313,18 @@ def _cbor_head(major: int, number: int) -> bytes:
 
 def _up_to(first: int, last: int) -> str:
     return "" if first == last else f"or a later one up to {last} "
+
+
+def _check_gate(connection: Connection, verdict: Verdict) -> None:
+    """The gate's tables say what the log says, now that the log is known to be good."""
+    if isinstance(verdict, Verified):
+        time = LAST_TIME if verdict.time is None else verdict.time
+        try:
+            problem = next(gate_problems(connection, now=time), None)
+        except AuditError as error:
+            problem = f"an event of the gate: {error}"
+        if problem is not None:
+            raise _BrokenError(None, problem)
 
 
 def _check_file(connection: Connection) -> None:

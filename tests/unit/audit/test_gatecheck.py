@@ -10,6 +10,7 @@ from audit.database import reading, writing
 from audit.gate import Opened
 from audit.gatecheck import gate_problems
 from audit.models import access_uses, closed_cases, grants
+from audit.verify import Broken, Verified, verify_log
 from tests.access_support import CASE, GRANDMOTHER, HOSPITAL, NOW, a_grant, a_request
 from tests.audit_support import Door, open_door
 
@@ -113,3 +114,13 @@ def test_gate_after_the_clerks_own_record_was_erased_lets_him_in_no_more(door: D
     """A grant is its entry: without the entry it opens nothing, and is granted anew."""
     door.log.erase(CLERKS_OWN, now=NOW + 5)
     assert not isinstance(door.gate.open(a_request(), door.load, now=NOW + 6), Opened)
+
+
+def test_verify_log_after_a_gate_row_was_changed_tells(door: Door) -> None:
+    """The command that verifies the log finds tables that say otherwise than the log."""
+    assert isinstance(verify_log(door.engine, door.log.key), Verified)
+    with writing(door.engine) as connection:
+        connection.execute(update(access_uses).values(principal="clerk-99"))
+    broken = verify_log(door.engine, door.log.key)
+    assert isinstance(broken, Broken)
+    assert "not counted as the log says" in str(broken)
