@@ -93,3 +93,7 @@ class RulesError(IssuerError):
     def __init__(self, *problems: RuleProblem) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+class NotReadyError(IssuerError):
+    """Something that an operator has to provide is not there yet; the message says what."""

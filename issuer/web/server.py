@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import http_parser, web, web_protocol
 
+from issuer.errors import NotReadyError
 from issuer.logging import AccessLogger
 from issuer.problems import Problem
 from issuer.web.problems import answer_to
@@ -25,10 +26,10 @@ def require_c_extensions() -> None:
     """Refuse to serve with aiohttp's Python parser: most of its holes were in that one.
 
     Raises:
-        RuntimeError: The C extensions are missing.
+        NotReadyError: The C extensions are missing.
     """
     if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
-        raise RuntimeError("aiohttp was installed without its C extensions: install a wheel")
+        raise NotReadyError("aiohttp was installed without its C extensions: install a wheel")
 
 
 class _Protocol(web_protocol.RequestHandler):

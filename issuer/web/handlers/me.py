@@ -11,13 +11,8 @@ from typing import Annotated, Final, Literal
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from audit.access import AccessRequest, own_principal
-from audit.access import Field as AuditField
-from audit.access import Purpose as AccessPurpose
-from audit.events import Kind as EventKind
-from audit.gate import Opened
-from audit.logreader import LoggedEvent
-from audit.tlog.proof import encode_proof
+from audit.gate import Refused
+from audit.record import Access, own_record
 from issuer.decisions import Decision
 from issuer.declare import MAX_DECLARED, Declared
 from issuer.errors import InputError
@@ -27,7 +22,7 @@ from issuer.own import decide, declare
 from issuer.problems import Problem
 from issuer.regions import parse_place
 from issuer.ruletypes import RuleSet, Texts, Verdict
-from issuer.web.appkeys import ENROLMENT, GATE, ISSUING, LOG, SELF_SOURCE
+from issuer.web.appkeys import CLOCK, ENROLMENT, GATE, ISSUING, LOG, SELF_SOURCE
 from issuer.web.handlers.enrolment import Place
 from issuer.web.problems import SECURITY_HEADERS
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route
@@ -233,73 +228,52 @@ def _holder_key(text: str) -> PublicKey:
         raise InputError(Problem.BAD_HOLDER_KEY, "holder_keys") from error
 
 
-class Access(Out):
+class AccessShown(Out):
     """One time that somebody asked to read something about the person, let in or not.
 
-    *proof* (c2sp.org/tlog-proof) shows offline that the log holds this entry.
+    *proof* (c2sp.org/tlog-proof) shows offline that the log holds this entry, and what it says.
     """
 
     at: str
-    event: Literal["access-granted", "access-denied", "log-read"]
-    organisation: str
-    organisation_zh: str | None
-    organisation_en: str | None
+    zh: str
+    en: str
+    organisation_zh: str
+    organisation_en: str
     role: str | None
     purpose: str
+    case: str
     fields: list[str]
-    reason: str | None
-    leaf_index: int
+    refused: str | None
     proof: str
 
 
 class Accesses(Out):
-    accesses: list[Access]
+    """Oldest first. This very look stands last."""
 
-
-_ACCESS_KINDS: Final = frozenset(
-    {EventKind.ACCESS_GRANTED, EventKind.ACCESS_DENIED, EventKind.LOG_READ}
-)
+    accesses: list[AccessShown]
 
 
 async def my_accesses(call: Call[Nothing, Nothing]) -> Accesses:
-    app, subject = call.request.app, call.subject
-    asked = AccessRequest(
-        principal=own_principal(subject),
-        organisation="person",
-        purpose=AccessPurpose.OWN_RECORD,
-        case="",
-        subject=subject,
-        fields=frozenset({AuditField.ACCESS_RECORD}),
-    )
-    log = app[LOG]
-
-    def read(who: bytes, fields: frozenset[AuditField]) -> dict[AuditField, object]:
-        entries = [e for e in log.events_of(who) if e.event.kind in _ACCESS_KINDS]
-        shown = [_access(entry) for entry in entries]
-        return {field: shown for field in fields}  # noqa: C420 - one field, one list
-
-    opened = await asyncio.to_thread(app[GATE].open, asked, read, now=call.now)
-    if not isinstance(opened, Opened):
+    app = call.request.app
+    found = await asyncio.to_thread(own_record, app[GATE], app[LOG], call.subject, now=app[CLOCK]())
+    if isinstance(found, Refused):
         raise InputError(Problem.TOO_MANY_READS)
-    return Accesses.model_validate({"accesses": opened.values[AuditField.ACCESS_RECORD]})
+    return Accesses(accesses=[_shown(access, proof) for access, proof in found])
 
 
-def _access(entry: LoggedEvent) -> Access:
-    details = entry.event.details
-    return Access.model_validate(
-        {
-            "at": format_instant(entry.event.at),
-            "event": entry.event.kind.value,
-            "organisation": details["org"],
-            "organisation_zh": details.get("org_zh"),
-            "organisation_en": details.get("org_en"),
-            "role": details.get("role"),
-            "purpose": details["purpose"],
-            "fields": details["fields"],
-            "reason": details.get("reason"),
-            "leaf_index": entry.leaf_index,
-            "proof": encode_proof(entry.proof).decode(),
-        }
+def _shown(access: Access, proof: bytes) -> AccessShown:
+    return AccessShown(
+        at=format_instant(access.at),
+        zh=access.zh(),
+        en=access.en(),
+        organisation_zh=access.organisation_zh,
+        organisation_en=access.organisation_en,
+        role=access.role,
+        purpose=access.purpose,
+        case=access.case,
+        fields=list(access.fields),
+        refused=access.refused,
+        proof=proof.decode(),
     )
 
 

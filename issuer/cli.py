@@ -1,0 +1,193 @@
+"""`celadon`: make, open and serve an issuer. Shell.
+
+Exit codes: 0 as asked, 1 refused or failed, 2 wrong call or settings. Errors are one line each.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import structlog
+from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
+
+from audit.cli import audit
+from audit.errors import AuditError
+from issuer import logging as json_logging
+from issuer.app import Office, init, office, sign_policy
+from issuer.errors import IssuerError
+from issuer.issuing import Issuing
+from issuer.outbox import LocalOutbox
+from issuer.risk import shipped_risk_table
+from issuer.rules import parse_rules, shipped_rules
+from issuer.settings import Settings, SettingsError, from_env, read_passphrase
+from issuer.web.factory import make_app
+from issuer.web.server import Runner, require_c_extensions
+from keys.cli import keys, trust
+from keys.errors import KeysError
+from keys.keyfile import format_time
+from keys.store import Keystore
+
+__all__ = ["main"]
+
+_FAILED: Final = 1
+_USAGE: Final = 2
+_MAINTAIN_S: Final = 10
+_PUBLISH_S: Final = 6 * 3600
+_LOG: Final = structlog.get_logger()
+
+
+class _Group(click.Group):
+    """Turns our errors into lines on standard error, never into a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            lines, code = error.problems, _USAGE
+        except (IssuerError, AuditError, KeysError, OSError) as error:
+            lines, code = (str(error),), _FAILED
+        except SQLAlchemyError as error:
+            # Its text may hold what was being written.
+            lines, code = (f"the database: {type(error).__name__}; is it migrated?",), _FAILED
+        for line in lines:
+            click.echo(f"error: {line}", err=True)
+        return ctx.exit(code)
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="celadon")
+def main() -> None:
+    """Issue health codes: assess, sign, publish, and log every access.
+
+    Settings come from CELADON_* environment variables (docs/ops/settings.md).
+    """
+
+
+main.add_command(keys)
+main.add_command(trust)
+main.add_command(audit)
+
+
+@main.command("init")
+def init_command() -> None:
+    """Make the keystore, its secrets and first keys, and both databases."""
+    settings = from_env(os.environ)
+    made = init(settings, now=_now())
+    click.echo(f"made {settings.keystore} and both databases for region {settings.region}")
+    for info in made.keys():  # noqa: SIM118 - a keystore, not a dict
+        click.echo(f"  {info.kid.hex()}  {info.purpose:<10}  until {format_time(info.not_after)}")
+    click.echo(
+        "Next: have these keys put on a trust list (celadon keys export-public, celadon trust),\n"
+        f"put roots.cbor and trust-list.cbor into {settings.trust}, then: celadon adopt"
+    )
+
+
+@main.command()
+@click.argument("rule_set", default="shaanxi-2020-12")
+@click.option("--risk-table", default="2020-12-13", show_default=True, help="Shipped risk table.")
+def adopt(rule_set: str, risk_table: str) -> None:
+    """Sign RULE_SET and a risk table with our key, put them in force, and decide anew.
+
+    RULE_SET is the name of a shipped one, or a file that ends in .json.
+    """
+    settings, keystore = _opened()
+    rules = (
+        parse_rules(Path(rule_set).read_bytes(), now=_now())
+        if rule_set.endswith(".json")
+        else shipped_rules(rule_set, now=_now())
+    )
+    policy = rules, shipped_risk_table(risk_table)
+    with office(settings, keystore, in_force=policy) as opened:
+        opened.adopt(*sign_policy(keystore, policy, now=_now()))
+        opened.publish()
+    click.echo(
+        f"in force: {rules.id} version {rules.version}, risk table of {risk_table}; published"
+    )
+
+
+@main.command()
+def publish() -> None:
+    """Write the whole public folder anew: lists, keys, rules, checkpoint and proofs."""
+    settings, keystore = _opened()
+    with office(settings, keystore) as opened:
+        opened.maintain()
+        opened.publish()
+    click.echo(f"published to {settings.public}")
+
+
+@main.command()
+@click.option("--reuse-port", is_flag=True, help="Let several processes listen on the port.")
+def serve(reuse_port: bool) -> None:
+    """Serve the JSON API until stopped, and keep the published lists fresh."""
+    require_c_extensions()
+    settings, keystore = _opened()
+    json_logging.configure(sys.stdout)
+    json_logging.install_hooks()
+    with office(settings, keystore) as opened:
+        asyncio.run(_serve(opened, reuse_port=reuse_port))
+
+
+@main.command()
+def outbox() -> None:
+    """Show the messages in the local outbox, oldest first."""
+    settings = from_env(os.environ)
+    for message in LocalOutbox(settings.outbox).messages():
+        when = datetime.fromtimestamp(message.at, UTC).strftime("%F %TZ")
+        click.echo(f"{when}  to {message.phone}\n  {message.text.zh}\n  {message.text.en}")
+
+
+def _opened() -> tuple[Settings, Keystore]:
+    settings = from_env(os.environ)
+    passphrase = read_passphrase(settings.passphrase_file).decode()
+    return settings, Keystore.open(settings.keystore, passphrase)
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+async def _serve(opened: Office, *, reuse_port: bool) -> None:
+    settings, stop = opened.settings, asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with Issuing(opened.writer, clock=opened.clock) as issuing:
+        runner = Runner(make_app(opened.services(issuing)))
+        await runner.setup()
+        try:
+            site = web.TCPSite(
+                runner, settings.listen_host, settings.listen_port, reuse_port=reuse_port or None
+            )
+            await site.start()
+            _LOG.info("serving", port=settings.listen_port, region=settings.region)
+            upkeep = asyncio.create_task(_keep_up(opened))
+            await stop.wait()
+            _LOG.info("stopping")
+            upkeep.cancel()
+        finally:
+            await runner.cleanup()
+
+
+async def _keep_up(opened: Office) -> None:
+    """What is due, every few seconds; everything anew every few hours. Outlives its failures."""
+    due: float = 0
+    loop = asyncio.get_running_loop()
+    while True:
+        work: Any = opened.maintain
+        if loop.time() >= due:
+            work, due = opened.publish, loop.time() + _PUBLISH_S
+        try:
+            await asyncio.to_thread(work)
+        except Exception as error:  # noqa: BLE001 - the next round tries again
+            _LOG.error("upkeep_failed", exc_info=error)
+        await asyncio.sleep(_MAINTAIN_S)
+
+
+if __name__ == "__main__":
+    main()
