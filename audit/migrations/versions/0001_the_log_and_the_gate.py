@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("tree_size", _BIG, nullable=False),
         sa.Column("checkpoint", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_log_head"),
-        sa.CheckConstraint("id = 1", name="ck_log_head_one_row"),
+        sa.CheckConstraint("id = 1", name=op.f("ck_log_head_one_row")),
         sqlite_strict=True,
     )
     op.create_table(
