@@ -24,6 +24,8 @@ from issuer.errors import IssuerError
 __all__ = ["SETTINGS", "Setting", "Settings", "SettingsError", "from_env", "read_passphrase"]
 
 PREFIX: Final = "CELADON_"
+_DOORS: Final = "CELADON_VERIFY_"  # of `celadon-verify`, which checks them itself
+_POSTGRESQL: Final = ("postgresql", "postgresql+psycopg")
 MIN_PASSPHRASE_BYTES: Final = 16
 MAX_PASSPHRASE_BYTES: Final = 1024
 _WELL_KNOWN: Final = re.compile(
@@ -118,7 +120,7 @@ def _path(text: str) -> Path:
 
 
 def _database(text: str) -> str:
-    form = "sqlite:////absolute/path or postgresql+psycopg://user@host/name, without a password"
+    form = "sqlite:////absolute/path or postgresql://user@host/name, without a password"
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
@@ -126,7 +128,7 @@ def _database(text: str) -> str:
     if url.password is not None or "password" in url.query:
         raise ValueError(form + ": passwords belong into a password file")
     sqlite = url.drivername == "sqlite" and Path(url.database or "").is_absolute() and not url.query
-    postgres = url.drivername == "postgresql+psycopg" and bool(url.username and url.database)
+    postgres = url.drivername in _POSTGRESQL and bool(url.username and url.database)
     if not (sqlite or postgres):
         raise ValueError(form)
     return text
@@ -203,8 +205,9 @@ def from_env(environ: Mapping[str, str]) -> Settings:
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
     known = [setting.variable for setting in SETTINGS]
+    ours = (n for n in environ if n.startswith(PREFIX) and not n.startswith(_DOORS))
     problems = []
-    for name in sorted(name for name in environ if name.startswith(PREFIX) and name not in known):
+    for name in sorted(name for name in ours if name not in known):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         problems.append(f"{ascii(name)[1:-1][:80]} is not a setting{hint}")
@@ -240,7 +243,7 @@ def _shared(issuer: URL, audit: URL) -> list[str]:
     def place(url: URL) -> tuple[object, ...]:
         if url.drivername == "sqlite":
             return (os.path.realpath(url.database or ""),)
-        return url.host, url.port or 5432, url.database
+        return url.host or url.query.get("host"), url.port or 5432, url.database
 
     if place(issuer) == place(audit):
         return [f"{PREFIX}ISSUER_DATABASE and {PREFIX}AUDIT_DATABASE are one database: use two"]
@@ -273,10 +276,11 @@ def _weak(path: Path) -> list[str]:
 
 
 def read_passphrase(path: Path) -> bytes:
-    """The passphrase in a file, without the newline at its end.
+    """The passphrase in a file, UTF-8, without the newline at its end.
 
     Raises:
-        SettingsError: Others can read the file, or the passphrase is short, long or well known.
+        SettingsError: Others can read the file, or the passphrase is short, long, well known or
+            no text.
         OSError: The file cannot be read.
     """
     with path.open("rb") as file:
@@ -288,4 +292,8 @@ def read_passphrase(path: Path) -> bytes:
         raise SettingsError((f"{PREFIX}PASSPHRASE_FILE holds no passphrase of {length}",))
     if _WELL_KNOWN.fullmatch(passphrase) or len(set(passphrase)) < MIN_PASSPHRASE_BYTES // 2:
         raise SettingsError((f"{PREFIX}PASSPHRASE_FILE holds a passphrase that anyone tries",))
+    try:
+        passphrase.decode()
+    except UnicodeDecodeError:  # its own text shows the bytes
+        raise SettingsError((f"{PREFIX}PASSPHRASE_FILE holds no UTF-8 text",)) from None
     return passphrase

@@ -77,6 +77,11 @@ def test_from_env_unknown_name_is_refused_with_the_nearest(environ: dict[str, st
     )
 
 
+def test_from_env_settings_of_a_door_are_passed_over(environ: dict[str, str]) -> None:
+    """One environment may hold the settings of both processes; each checks its own."""
+    assert from_env({**environ, "CELADON_VERIFY_LISTS": "/srv/lists"}) == from_env(environ)
+
+
 def test_from_env_unknown_name_with_control_characters_stays_one_line(
     environ: dict[str, str],
 ) -> None:
@@ -152,7 +157,7 @@ def open_to_all(folder: Path) -> None:
         ),
         (
             lambda e, _: e.update(
-                CELADON_ISSUER_DATABASE="postgresql+psycopg://issuer@db/celadon",
+                CELADON_ISSUER_DATABASE="postgresql://issuer@db/celadon",
                 CELADON_AUDIT_DATABASE="postgresql+psycopg://audit@db:5432/celadon",
             ),
             "CELADON_ISSUER_DATABASE and CELADON_AUDIT_DATABASE are one database",
@@ -174,6 +179,10 @@ def open_to_all(folder: Path) -> None:
         (
             lambda _, t: (t / "passphrase").write_text("Celadon-Passphrase-2020"),
             "CELADON_PASSPHRASE_FILE holds",
+        ),
+        (
+            lambda _, t: (t / "passphrase").write_bytes(secrets.token_bytes(32) + b"\xff"),
+            "CELADON_PASSPHRASE_FILE holds no UTF-8 text",
         ),
         (
             lambda _, t: (t / "issuer.sqlite").touch(mode=0o644),
@@ -203,6 +212,7 @@ def open_to_all(folder: Path) -> None:
         "long",
         "monotonous",
         "well-known",
+        "binary",
         "open-database",
         "published-keystore",
         "published-database",
