@@ -7,7 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from keys.trustlist import TrustList, encode_roots, encode_trust_list, sign_trust_list
-from tests.code_support import HEILONGJIANG, HOUR_S, SHAANXI, Province, World, signer
+from tests.code_support import HEILONGJIANG, SHAANXI, Province, World, signer
+from verifier.claims import HOUR_S
 from verifier.cli import Streams, run
 from verifier.statuslist import Snapshot, sign_snapshot
 from verifier.update import set_up

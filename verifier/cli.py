@@ -44,7 +44,7 @@ def main() -> int:
         # A character that an old console lacks must not stop a verdict.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr] # real streams have it
     streams = Streams(
-        cast(Reader, sys.stdin.buffer), sys.stdout, sys.stderr, lambda: int(time.time())
+        cast("Reader", sys.stdin.buffer), sys.stdout, sys.stderr, lambda: int(time.time())
     )
     try:
         status = run(sys.argv[1:], os.environ, streams)

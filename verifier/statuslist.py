@@ -243,15 +243,17 @@ def _revives(held: bytes, new: StatusList) -> bool:
 
 
 def peek_status_list(data: bytes, *, list_number: int) -> StatusList:
-    """A list accepted earlier, to compare a new one with: signature and subject are not looked at.
+    """A list accepted earlier, to compare a new one with: its signature is not looked at.
 
     What was taken back stays so even when the key that said it is no longer on the trust list.
 
     Raises:
-        StatusListFormatError: Not a status list: the file was damaged.
+        StatusListError: Not that status list: the file was damaged.
     """
     token = _parse(data, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
-    _, issued_at, exp, ttl, bits, lst = _decode_claims(VerifiedPayload(token.payload))
+    sub, issued_at, exp, ttl, bits, lst = _decode_claims(VerifiedPayload(token.payload))
+    if not sub.endswith(f"/{list_number}.cwt"):
+        raise StatusListScopeError(f"another list in the place of list {list_number}")
     packed = _inflate(lst, max_bytes=MAX_ENTRIES * bits // 8)
     digest = hashlib.sha256(data).digest()
     return StatusList(list_number, "", issued_at, exp, ttl, bits, packed, digest)

@@ -204,7 +204,8 @@ class _Update:
             raise StatusListScopeError(f"the snapshot of region {snapshot.region}")
         digest = sha256(data).digest()
         before = self._seen.snapshots.get(issuer.region, (-1, b""))
-        if before != (snapshot.issued_at, digest) and snapshot.issued_at <= before[0]:
+        same = before == (snapshot.issued_at, digest)
+        if not same and snapshot.issued_at <= before[0]:
             raise StatusListRollbackError("its snapshot is not newer than the one held")
         files: dict[str, bytes] = {}
         newest = snapshot.issued_at
@@ -213,7 +214,8 @@ class _Update:
             if held is not None and sha256(held).digest() == wanted:
                 continue
             new = self._fetch_list(source, list_number, wanted)
-            accepted = self._accept_list(list_number, held, new, issuer)
+            # Under the snapshot already held, a file that differs was damaged here: no memory.
+            accepted = self._accept_list(list_number, None if same else held, new, issuer)
             files[status_name(list_number)] = new
             newest = max(newest, accepted.issued_at)
         return _Region(snapshot, digest, files, newest)
