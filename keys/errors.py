@@ -127,3 +127,7 @@ class TrustListClockError(TrustListError):
 
 class TrustListExpiredError(TrustListError):
     """Genuine, but past its end: stale, which is not the same as refused."""
+
+
+class SourceFileError(KeysError):
+    """A file that people write or carry (a key's public record, a list's source) is not right."""

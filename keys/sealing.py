@@ -1,10 +1,12 @@
 """How a keystore's files are encrypted: Argon2id for the passphrase, secretbox for the rest. Pure.
 
-    master = magic || ops u32 || mem u64 || salt 16 || nonce 24 || box(header || environment || key)
+    header = magic || ops u32 || mem u64 || salt 16 || the first 8 bytes of their SHA-256
+    master = header || nonce 24 || box(header || environment || key)
     file   = nonce 24 || box(content)       under BLAKE2b(master key, file name)
 
 The name is in the key, so two files cannot change places. Argon2id's parameters are in the box
-once more, so none of their bits can change unseen.
+once more, so nobody can lower them unseen; the hash is for accidents, which would otherwise cost
+a gigabyte before they are noticed.
 """
 
 import hashlib
@@ -21,25 +23,29 @@ from keys.errors import KeystoreDamagedError, KeystorePassphraseError
 from keys.lifecycle import Environment
 
 __all__ = [
-    "INTERACTIVE_MEM", "INTERACTIVE_OPS", "MODERATE_MEM", "MODERATE_OPS", "Master", "open_master",
-    "seal", "seal_master", "unseal",
+    "INTERACTIVE_MEM", "INTERACTIVE_OPS", "MODERATE_MEM", "MODERATE_OPS", "SENSITIVE_MEM",
+    "SENSITIVE_OPS", "Master", "open_master", "seal", "seal_master", "unseal",
 ]  # fmt: skip
 
 INTERACTIVE_OPS: Final[int] = bindings.crypto_pwhash_argon2id_OPSLIMIT_INTERACTIVE
 INTERACTIVE_MEM: Final[int] = bindings.crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE
 MODERATE_OPS: Final[int] = bindings.crypto_pwhash_argon2id_OPSLIMIT_MODERATE
 MODERATE_MEM: Final[int] = bindings.crypto_pwhash_argon2id_MEMLIMIT_MODERATE
+SENSITIVE_OPS: Final[int] = bindings.crypto_pwhash_argon2id_OPSLIMIT_SENSITIVE
+SENSITIVE_MEM: Final[int] = bindings.crypto_pwhash_argon2id_MEMLIMIT_SENSITIVE
 
 KEY_BYTES: Final = 32
+# No header makes us work for longer, or allocate more, than libsodium's SENSITIVE limits.
 _MAX_OPS: Final = 16
-# What a changed header could make us allocate: libsodium's SENSITIVE.
-_MAX_MEM: Final = 1 << 30
+_MIN_MEM: Final[int] = bindings.crypto_pwhash_argon2id_MEMLIMIT_MIN
 _MAGIC: Final = b"celadon keystore 1\n"
-_HEADER: Final = struct.Struct(f">{len(_MAGIC)}sIQ16s")
+_PARAMETERS: Final = struct.Struct(f">{len(_MAGIC)}sIQ16s")
+_CHECK_BYTES: Final = 8
+_HEADER_BYTES: Final = _PARAMETERS.size + _CHECK_BYTES
 _NONCE: Final = bindings.crypto_secretbox_NONCEBYTES
 _MAC: Final = bindings.crypto_secretbox_MACBYTES
 _ENVIRONMENTS: Final = {Environment.PRODUCTION: b"P", Environment.TEST: b"T"}
-_MASTER_BYTES: Final = 2 * _HEADER.size + _NONCE + _MAC + 1 + KEY_BYTES
+_MASTER_BYTES: Final = 2 * _HEADER_BYTES + _NONCE + _MAC + 1 + KEY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +66,10 @@ def seal_master(
     """
     if not passphrase:
         raise ValueError("the passphrase is empty")
-    if not (1 <= ops <= _MAX_OPS and 0 < mem <= _MAX_MEM):
+    if not _is_in_range(ops, mem):
         raise ValueError(f"Argon2id limits {ops} and {mem} are out of range")
     salt = randomness(bindings.crypto_pwhash_SALTBYTES)
-    header = _HEADER.pack(_MAGIC, ops, mem, salt)
+    header = _with_check(_PARAMETERS.pack(_MAGIC, ops, mem, salt))
     content = header + _ENVIRONMENTS[master.environment] + master.key
     return header + _box(_stretch(passphrase, ops, mem, salt), content, randomness)
 
@@ -77,17 +83,24 @@ def open_master(data: bytes, passphrase: str) -> Master:
     """
     if len(data) != _MASTER_BYTES or not data.startswith(_MAGIC):
         raise KeystoreDamagedError("the master file is not one of ours, or not whole")
-    header = data[: _HEADER.size]
-    _, ops, mem, salt = _HEADER.unpack(header)
-    if not (
-        1 <= ops <= _MAX_OPS and bindings.crypto_pwhash_argon2id_MEMLIMIT_MIN <= mem <= _MAX_MEM
-    ):
-        raise KeystoreDamagedError("the master file's Argon2id limits are out of range")
-    content = _unbox(_stretch(passphrase, ops, mem, salt), data[_HEADER.size :])
-    if content is None or content[: _HEADER.size] != header:
+    header, box = data[:_HEADER_BYTES], data[_HEADER_BYTES:]
+    parameters = header[: _PARAMETERS.size]
+    _, ops, mem, salt = _PARAMETERS.unpack(parameters)
+    if header != _with_check(parameters) or not _is_in_range(ops, mem):
+        raise KeystoreDamagedError("the master file's header was changed")
+    content = _unbox(_stretch(passphrase, ops, mem, salt), box)
+    if content is None or content[:_HEADER_BYTES] != header:
         raise KeystorePassphraseError("the passphrase is wrong, or the master file was changed")
-    flag, key = content[_HEADER.size : -KEY_BYTES], content[-KEY_BYTES:]
+    flag, key = content[_HEADER_BYTES:-KEY_BYTES], content[-KEY_BYTES:]
     return Master(key, next(e for e, known in _ENVIRONMENTS.items() if known == flag))
+
+
+def _with_check(parameters: bytes) -> bytes:
+    return parameters + hashlib.sha256(parameters).digest()[:_CHECK_BYTES]
+
+
+def _is_in_range(ops: int, mem: int) -> bool:
+    return 1 <= ops <= _MAX_OPS and _MIN_MEM <= mem <= SENSITIVE_MEM
 
 
 def seal(master: Master, name: str, content: bytes, randomness: Callable[[int], bytes]) -> bytes:

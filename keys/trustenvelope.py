@@ -23,8 +23,8 @@ from keys.errors import (
 )
 
 __all__ = [
-    "MAX_BYTES", "TYP", "Envelope", "Signature", "encode_envelope", "parse_envelope",
-    "sig_structure", "sign_payload", "signed_bytes",
+    "MAX_BYTES", "TYP", "Envelope", "Signature", "encode_envelope", "merge_envelopes",
+    "parse_envelope", "sig_structure", "sign_payload", "signed_bytes",
 ]  # fmt: skip
 
 TYP: Final = "application/celadon-trust-list+cbor"
@@ -107,6 +107,22 @@ def encode_envelope(payload: bytes, signatures: Iterable[Signature]) -> bytes:
         for signature in sorted(signatures, key=_kid)
     ]
     return TAG_SIGN + cbor.encode([_BODY, {}, payload, entries])
+
+
+def merge_envelopes(parts: Iterable[bytes]) -> bytes:
+    """One list with the signatures of all *parts*, each signed by some of the signers.
+
+    Raises:
+        TrustListSignerError: The parts are of different lists, or one signer made two signatures.
+        TrustListError: A part cannot be read.
+    """
+    envelopes = [parse_envelope(part) for part in parts]
+    if len({envelope.payload for envelope in envelopes}) != 1:
+        raise TrustListSignerError("the parts are signed over different lists")
+    signatures = {signature for envelope in envelopes for signature in envelope.signatures}
+    if len({signature.kid for signature in signatures}) != len(signatures):
+        raise TrustListSignerError("one signer made two different signatures")
+    return encode_envelope(envelopes[0].payload, signatures)
 
 
 def sign_payload(payload: bytes, signer: MessageSigner) -> Signature:

@@ -1,0 +1,368 @@
+"""keys.store: what is at rest stays secret and whole, and every key keeps to its record."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nacl import bindings
+
+from keys import ed25519, files
+from keys.errors import (
+    KeyLifecycleError,
+    KeyPurposeError,
+    KeyStateError,
+    KeystoreDamagedError,
+    KeystoreError,
+    KeystoreExistsError,
+    KeystoreMissingError,
+    KeystorePassphraseError,
+    KeystorePermissionError,
+    KeyTransitionError,
+    KeyWindowError,
+)
+from keys.lifecycle import Environment, KeyState, Purpose
+from keys.sealing import MODERATE_MEM, MODERATE_OPS
+from keys.store import Keystore
+from tests.keystore_support import PASSPHRASE, counted, make_store
+
+BORN, BEGIN, END = 50, 100, 200
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "keystore"
+
+
+@pytest.fixture
+def store(folder: Path) -> Keystore:
+    return make_store(folder)
+
+
+def _active(store: Keystore, purpose: Purpose = Purpose.CODE) -> bytes:
+    kid = store.new(purpose, "610000", BEGIN, END, now=BORN).kid
+    store.move(kid, KeyState.ACTIVE, BORN)
+    return kid
+
+
+def test_keys_and_secrets_are_there_after_opening_again(store: Keystore, folder: Path) -> None:
+    """What was made once is made for good: records, seeds, secrets, environment."""
+    kid = _active(store)
+    secret = store.new_secret("pepper")
+    again = Keystore.open(folder, PASSPHRASE)
+    assert again.keys() == store.keys()
+    assert again.environment is Environment.TEST
+    assert again.secret("pepper") == secret
+    signer = again.signer(kid, purpose=Purpose.CODE, now=BEGIN)
+    assert signer.kid == kid == again.info(kid).kid
+    ed25519.verify(signer.sign(b"message"), b"message", again.info(kid).public_key)
+
+
+def test_signer_obeys_purpose_state_and_window(store: Keystore) -> None:
+    """No signer comes out for another purpose, another time, or a key that is not active."""
+    kid = _active(store)
+    for purpose, now, error in (
+        (Purpose.STATUS, BEGIN, KeyPurposeError),
+        (Purpose.CODE, BEGIN - 1, KeyWindowError),
+        (Purpose.CODE, END, KeyWindowError),
+    ):
+        with pytest.raises(error):
+            store.signer(kid, purpose=purpose, now=now)
+    fresh = store.new(Purpose.CODE, "610000", BEGIN, END, now=BORN).kid
+    with pytest.raises(KeyStateError):
+        store.signer(fresh, purpose=Purpose.CODE, now=BEGIN)
+
+
+def test_compromise_in_one_process_stops_the_signers_of_another(
+    store: Keystore, folder: Path
+) -> None:
+    """A keystore opened earlier gives no new signer for a key that was reported meanwhile."""
+    kid = _active(store)
+    Keystore.open(folder, PASSPHRASE).move(kid, KeyState.COMPROMISED, BEGIN)
+    with pytest.raises(KeyStateError, match="compromised"):
+        store.signer(kid, purpose=Purpose.CODE, now=BEGIN)
+
+
+def test_move_that_is_not_allowed_changes_nothing(store: Keystore, folder: Path) -> None:
+    """A refused move leaves the file as it was."""
+    kid = _active(store)
+    store.move(kid, KeyState.COMPROMISED, BEGIN)
+    before = (folder / f"{kid.hex()}.key").read_bytes()
+    with pytest.raises(KeyTransitionError):
+        store.move(kid, KeyState.ACTIVE, BEGIN)
+    assert (folder / f"{kid.hex()}.key").read_bytes() == before
+
+
+def test_destroyed_key_is_overwritten_and_its_record_kept(store: Keystore, folder: Path) -> None:
+    """The old file's bytes are zeros where they lay, and no seed is in the new file."""
+    kid = _active(store)
+    path = folder / f"{kid.hex()}.key"
+    witness = folder.parent / "witness"
+    witness.hardlink_to(path)
+    old = witness.read_bytes()
+    info = store.move(kid, KeyState.DESTROYED, BEGIN)
+    assert witness.read_bytes() == bytes(len(old))
+    assert witness.stat().st_ino != path.stat().st_ino
+    assert len(path.read_bytes()) < len(old)
+    assert Keystore.open(folder, PASSPHRASE).info(kid) == info
+    with pytest.raises(KeyLifecycleError):
+        store.signer(kid, purpose=Purpose.CODE, now=BEGIN)
+
+
+def test_nothing_in_the_folder_shows_a_seed_a_secret_or_the_passphrase(folder: Path) -> None:
+    """No file holds a seed, a public key, a named secret or the passphrase in the clear."""
+    made: list[bytes] = []
+    plain = counted()
+
+    def noted(length: int) -> bytes:
+        made.append(plain(length))
+        return made[-1]
+
+    store = Keystore.create(folder, PASSPHRASE, ops=1, mem=8192, randomness=noted)
+    kid = _active(store)
+    store.new_secret("pepper")
+    content = b"".join(path.read_bytes() for path in folder.iterdir())
+    hidden = [value for value in made if len(value) == 32]
+    assert len(hidden) == 3  # the master key, a seed, a secret
+    for value in (*hidden, PASSPHRASE.encode(), store.info(kid).public_key):
+        assert value not in content
+
+
+def test_files_are_private_whatever_the_umask(folder: Path) -> None:
+    """Folder 0700, files 0600, even where everybody may read by default."""
+    before = os.umask(0)
+    try:
+        _active(make_store(folder))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610])
+@pytest.mark.parametrize("name", ["master", "key", "secret"])
+def test_open_file_that_others_can_use_is_refused(
+    store: Keystore, folder: Path, name: str, mode: int
+) -> None:
+    """One file open to a group or the world is enough to refuse, and the message names it."""
+    kid = _active(store)
+    store.new_secret("pepper")
+    path = folder / {"master": "master", "key": f"{kid.hex()}.key", "secret": "pepper.secret"}[name]
+    path.chmod(mode)
+    with pytest.raises(KeystorePermissionError, match=path.name):
+        Keystore.open(folder, PASSPHRASE)
+
+
+def test_open_folder_that_others_can_use_is_refused(store: Keystore, folder: Path) -> None:
+    """So is a folder that others can look into, also when it is to hold a new keystore."""
+    _active(store)
+    folder.chmod(0o755)
+    with pytest.raises(KeystorePermissionError, match="mode 0755"):
+        Keystore.open(folder, PASSPHRASE)
+    with pytest.raises(KeystorePermissionError):
+        make_store(folder)
+
+
+def test_open_link_instead_of_a_file_is_refused(store: Keystore, folder: Path) -> None:
+    """A file that is a link, or no regular file, is not read."""
+    kid = _active(store)
+    path = folder / f"{kid.hex()}.key"
+    path.rename(folder.parent / "elsewhere")
+    path.symlink_to(folder.parent / "elsewhere")
+    with pytest.raises(KeystorePermissionError):
+        Keystore.open(folder, PASSPHRASE)
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    with pytest.raises(KeystorePermissionError, match="not a regular file"):
+        Keystore.open(folder, PASSPHRASE)
+
+
+def test_open_with_a_wrong_passphrase_is_refused(store: Keystore, folder: Path) -> None:
+    """A wrong passphrase is told from a damaged file as far as that can be."""
+    _active(store)
+    for wrong in ("", PASSPHRASE + " ", PASSPHRASE.upper()):
+        with pytest.raises(KeystorePassphraseError):
+            Keystore.open(folder, wrong)
+
+
+def test_open_with_another_spelling_of_the_same_passphrase_works(folder: Path) -> None:
+    """One character typed as one or as two code points is one character."""
+    Keystore.create(folder, "caf\u00e9 au lait", ops=1, mem=8192)
+    assert Keystore.open(folder, "cafe\u0301 au lait").keys() == ()
+
+
+@pytest.mark.parametrize("name", ["master", "key", "secret"])
+def test_open_truncated_file_is_refused(store: Keystore, folder: Path, name: str) -> None:
+    """No beginning of a file passes for the file."""
+    kid = _active(store)
+    store.new_secret("pepper")
+    path = folder / {"master": "master", "key": f"{kid.hex()}.key", "secret": "pepper.secret"}[name]
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(KeystoreDamagedError):
+            Keystore.open(folder, PASSPHRASE)
+
+
+def test_open_files_that_changed_places_are_refused(store: Keystore, folder: Path) -> None:
+    """A file under another file's name is noticed."""
+    first, second = (folder / f"{_active(store).hex()}.key" for _ in range(2))
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    with pytest.raises(KeystoreDamagedError, match="exchanged"):
+        Keystore.open(folder, PASSPHRASE)
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[dict[str, bytes]]:
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "keystore"
+        store = make_store(folder)
+        _active(store)
+        destroyed = _active(store, Purpose.STATUS)
+        store.move(destroyed, KeyState.DESTROYED, BEGIN)
+        store.new_secret("pepper")
+        yield {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_open_any_changed_byte_of_any_file_is_noticed(
+    whole: dict[str, bytes], data: st.DataObject
+) -> None:
+    """No byte of a keystore can change unnoticed, in any file."""
+    name = data.draw(st.sampled_from(sorted(whole)))
+    place = data.draw(st.integers(0, len(whole[name]) - 1))
+    changed = bytearray(whole[name])
+    changed[place] ^= data.draw(st.integers(1, 255))
+    with TemporaryDirectory() as elsewhere:
+        folder = Path(elsewhere)
+        for other, content in whole.items():
+            path = folder / other
+            path.write_bytes(bytes(changed) if other == name else content)
+            path.chmod(0o600)
+        with pytest.raises(KeystoreError):
+            Keystore.open(folder, PASSPHRASE)
+
+
+def test_argon2id_runs_once_for_each_opening(
+    store: Keystore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many keys there are, the passphrase is stretched once."""
+    kids = [_active(store) for _ in range(5)]
+    calls = []
+    stretch = bindings.crypto_pwhash_alg
+
+    def noted(*arguments: Any) -> bytes:  # noqa: ANN401 - as libsodium's own
+        calls.append(arguments[3:5])
+        return stretch(*arguments)
+
+    monkeypatch.setattr(bindings, "crypto_pwhash_alg", noted)
+    again = Keystore.open(folder, PASSPHRASE)
+    for kid in kids:
+        again.signer(kid, purpose=Purpose.CODE, now=BEGIN)
+    assert calls == [(1, 8192)]
+
+
+def test_argon2id_limits_are_moderate_unless_asked_otherwise(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who says nothing gets libsodium's MODERATE limits."""
+    calls = []
+
+    def noted(*arguments: object) -> bytes:
+        calls.append(arguments[3:5])
+        return bytes(32)
+
+    monkeypatch.setattr(bindings, "crypto_pwhash_alg", noted)
+    Keystore.create(folder, PASSPHRASE)
+    assert calls == [(MODERATE_OPS, MODERATE_MEM)]
+
+
+@pytest.mark.parametrize(("ops", "mem"), [(0, 8192), (17, 8192), (1, 8191), (1, (1 << 30) + 1)])
+def test_create_with_limits_out_of_range_is_a_value_error(folder: Path, ops: int, mem: int) -> None:
+    """No keystore is made that could not be opened again."""
+    with pytest.raises(ValueError, match="out of range"):
+        Keystore.create(folder, PASSPHRASE, ops=ops, mem=mem)
+    with pytest.raises(ValueError, match="empty"):
+        Keystore.create(folder, "")
+
+
+def test_create_over_something_else_is_refused(store: Keystore, folder: Path) -> None:
+    """Neither a keystore nor other files are ever written over."""
+    with pytest.raises(KeystoreExistsError):
+        make_store(folder)
+    kid = _active(store)
+    store.new_secret("pepper")
+    with pytest.raises(KeystoreExistsError):
+        store.new_secret("pepper")
+    assert store.keys() == (store.info(kid),)
+
+
+def test_open_what_is_not_there_is_missing(store: Keystore, folder: Path, tmp_path: Path) -> None:
+    """Folders, keys and secrets that do not exist are named as missing."""
+    with pytest.raises(KeystoreMissingError, match="nowhere"):
+        Keystore.open(tmp_path / "nowhere", PASSPHRASE)
+    with pytest.raises(KeystoreMissingError):
+        Keystore.open(folder / "master", PASSPHRASE)
+    with pytest.raises(KeystoreMissingError):
+        store.signer(b"\0\0\0\0", purpose=Purpose.CODE, now=BEGIN)
+    with pytest.raises(KeystoreMissingError):
+        store.secret("pepper")
+
+
+@pytest.mark.parametrize("name", ["", "../master", "a/b", "A", "a.b", "a" * 65, "-a", "密"])
+def test_secret_of_a_name_that_is_not_ours_is_a_value_error(store: Keystore, name: str) -> None:
+    """A name cannot lead out of the folder."""
+    with pytest.raises(ValueError, match="a-z"):
+        store.new_secret(name)
+    with pytest.raises(ValueError, match="a-z"):
+        store.secret(name)
+
+
+def test_open_something_foreign_in_the_folder_is_refused(store: Keystore, folder: Path) -> None:
+    """A file that nobody here wrote is not passed over in silence."""
+    _active(store)
+    (folder / "notes.txt").write_text("?")
+    with pytest.raises(KeystoreDamagedError, match=r"notes\.txt"):
+        Keystore.open(folder, PASSPHRASE)
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_crash_while_saving_leaves_the_old_state_or_the_new(
+    store: Keystore, folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Wherever writing stops, the next opening finds the key as it was or as it was to be."""
+    kid = _active(store)
+    before = store.info(kid)
+
+    def stop(*_: object, **__: object) -> None:
+        raise OSError("stopped")
+
+    with monkeypatch.context() as patch:
+        if step == "fsync":
+            patch.setattr(os, "fsync", stop)
+        else:
+            patch.setattr(Path, "replace", stop)
+        patch.setattr(Path, "unlink", stop)  # a crash tidies nothing up
+        with pytest.raises(OSError, match="stopped"):
+            store.move(kid, KeyState.COMPROMISED, BEGIN)
+    assert any(path.name.startswith(files.TEMPORARY) for path in folder.iterdir())
+    again = Keystore.open(folder, PASSPHRASE)
+    assert again.info(kid) == before
+    assert not any(path.name.startswith(files.TEMPORARY) for path in folder.iterdir())
+    assert again.move(kid, KeyState.COMPROMISED, BEGIN).state is KeyState.COMPROMISED
+
+
+def test_repr_shows_no_secret(store: Keystore) -> None:
+    """Tracebacks and logs may print these objects."""
+    kid = _active(store)
+    seed_free = repr(store.signer(kid, purpose=Purpose.CODE, now=BEGIN)) + repr(store._master)
+    assert store._master.key.hex() not in seed_free
+    assert repr(store._master.key) not in seed_free
