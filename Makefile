@@ -11,11 +11,11 @@ help: ## this list
 .venv/service: requirements-service.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes -r requirements-service.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev: .venv/service requirements-dev.txt
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv-peers/done: requirements-peers.txt
@@ -42,3 +42,14 @@ peers: .venv-peers/done ## other people's libraries, to be measured against
 
 fuzz: .venv/dev ## 10 million mutated codes through two decoders
 	$(BIN)/python -m tests.fuzz --inputs 10000000
+
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+lock: ## write the requirement files anew (needs uv)
+	$(LOCK) pyproject.toml -o requirements-venue.txt
+	$(LOCK) pyproject.toml --all-extras --group build -o requirements-service.txt
+	$(LOCK) pyproject.toml --all-extras --group dev -o requirements-dev.txt
+	$(LOCK) tests/peers/requirements.in -o requirements-peers.txt
+
+clean: ## forget environments, caches and the demo
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out
