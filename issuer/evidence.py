@@ -115,7 +115,7 @@ class Evidence:
             raise EvidenceError("kind: not in the vocabulary")
         if type(self.evidence_id) is not bytes or len(self.evidence_id) != EVIDENCE_ID_BYTES:
             raise EvidenceError(f"evidence_id: not {EVIDENCE_ID_BYTES} bytes")
-        if self.value not in shape.values:
+        if type(self.value) is not str or self.value not in shape.values:
             raise EvidenceError(f"value: not in the vocabulary of {self.kind.value}")
         _check_instant("at", self.at)
         _check_instant("recorded_at", self.recorded_at)
@@ -123,7 +123,8 @@ class Evidence:
         _check_place(self.place, shape)
         if type(self.source) is not str or not _SOURCE.fullmatch(self.source):
             raise EvidenceError("source: not a kid in hex")
-        if not load_regions().is_division(self.origin_region):
+        region = self.origin_region
+        if type(region) is not str or not load_regions().is_division(region):
             raise EvidenceError("origin_region: not a division of GB/T 2260")
 
 

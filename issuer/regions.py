@@ -38,12 +38,12 @@ class Place:
 class Regions:
     """All divisions, and the compounds that have a name."""
 
-    __slots__ = ("_divisions", "_places")
+    __slots__ = ("_places", "divisions")
 
     def __init__(
         self, divisions: Mapping[str, str], english: Mapping[str, str], compounds: list[Place]
     ) -> None:
-        self._divisions: Final = frozenset(divisions)
+        self.divisions: Final = frozenset(divisions)
         places = {code: Place(code, zh, english.get(code)) for code, zh in divisions.items()}
         places |= {compound.id: compound for compound in compounds}
         self._places: Final = MappingProxyType(places)
@@ -64,7 +64,12 @@ class Regions:
         return place in self._places
 
     def is_division(self, code: str) -> bool:
-        return code in self._divisions
+        return code in self.divisions
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All that have a name: divisions and compounds."""
+        return tuple(self._places.values())
 
     def provinces(self) -> tuple[Place, ...]:
         return self._below(lambda code: code.endswith("0000"))
@@ -75,15 +80,12 @@ class Regions:
 
     def parent(self, place: str) -> str | None:
         """The smallest division around *place*; None for a province."""
-        return next((code for code in ancestors(place) if code in self._divisions), None)
+        return next((code for code in ancestors(place) if code in self.divisions), None)
 
     def full_name(self, place: str) -> str:
         """The Chinese name from the province down: 黑龙江省牡丹江市绥芬河市青云小区."""
-        around = [code for code in reversed(ancestors(place)) if code in self._divisions]
+        around = [code for code in reversed(ancestors(place)) if code in self.divisions]
         return "".join(self.place(code).zh for code in (*around, place))
-
-    def __len__(self) -> int:
-        return len(self._divisions)
 
     def _below(self, wanted: Callable[[str], bool]) -> tuple[Place, ...]:
         return tuple(self._places[code] for code in sorted(self._places) if wanted(code))

@@ -89,8 +89,10 @@ class RiskTable:
     _timelines: dict[str, Timeline] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.version < 1:
+        if type(self.version) is not int or self.version < 1:
             raise RiskTableError("version: not a positive number")
+        if type(self.issued_at) is not int or not EARLIEST <= self.issued_at < LATEST:
+            raise RiskTableError("issued_at: not an instant of this century")
         order = [(change.place, change.at) for change in self.changes]
         if order != sorted(set(order)):
             raise RiskTableError("changes: not sorted by place and instant, or one is doubled")

@@ -13,6 +13,7 @@ from issuer.evidence import VOCABULARY, Kind
 from issuer.regions import load_regions
 from issuer.ruledata import (
     ConditionData,
+    GivesData,
     MissingData,
     PendingData,
     RuleData,
@@ -74,20 +75,25 @@ def _names(data: RuleSetData) -> _Problems:
     for member in ("id", "code"):
         values = [(path, getattr(e, member)) for path, e in entries if hasattr(e, member)]
         yield from _doubled(values, member)
-    yield from _doubled([(f"days.{name}", name) for name in (*data.days, *data.hours)], "name")
+    numbers = [
+        *((f"days.{name}", name) for name in data.days),
+        *((f"hours.{name}", name) for name in data.hours),
+    ]
+    yield from _doubled(numbers, "name")
     used: set[str] = set()
     for path, entry in _entries(data):
         name = entry.when.within if isinstance(entry.when, ConditionData) else None
         if name is not None:
-            used.add(name)
+            used.add(f"days.{name}")
             if name not in data.days:
                 yield RuleProblem(_K.UNKNOWN_NAME, f"{path}.when.within", f"{name}: not in days")
     for index, presumption in enumerate(data.presumptions):
-        used.add(presumption.after)
+        used.add(f"hours.{presumption.after}")
         if presumption.after not in data.hours:
             yield RuleProblem(_K.UNKNOWN_NAME, f"presumptions.{index}.after", "not in hours")
-    for name in sorted({*data.days, *data.hours} - used):
-        yield RuleProblem(_K.UNREACHABLE, name, "no rule uses this number")
+    for path, _ in numbers:
+        if path not in used:
+            yield RuleProblem(_K.UNREACHABLE, path, "no rule uses this number")
 
 
 def _doubled(values: Iterable[tuple[str, str]], what: str) -> _Problems:
@@ -170,6 +176,8 @@ def _condition_reachable(when: ConditionData, path: str, data: RuleSetData) -> _
         yield RuleProblem(_K.UNREACHABLE, path, f"a {when.evidence} has no place")
     if when.key_area is True and not data.key_levels:
         yield RuleProblem(_K.UNREACHABLE, path, "no level makes a key area")
+    if when.key_area is False and set(data.key_levels) == {"low", "medium", "high"}:
+        yield RuleProblem(_K.UNREACHABLE, path, "every level makes a key area")
     if when.evidence != Kind.RESIDENCE and when.within is None and when.answered_by is None:
         yield RuleProblem(_K.ENDLESS, path, "neither a number of days nor an answer")
 
@@ -206,11 +214,23 @@ def _colour(entry: _Entry) -> str:
 
 
 def _presumptions(data: RuleSetData) -> _Problems:
-    """What a presumption gives is never what a presumption starts from: none can feed itself."""
+    """What one gives is never what one starts from, so none can feed itself; and it is of use."""
     starts = {(p.from_.evidence, value) for p in data.presumptions for value in p.from_.values}
     for index, presumption in enumerate(data.presumptions):
         if (presumption.gives.evidence, presumption.gives.value) in starts:
             yield RuleProblem(_K.CYCLE, f"presumptions.{index}.gives", "starts a presumption")
+        elif not any(_accepts(entry, presumption.gives) for _, entry in _entries(data)):
+            yield RuleProblem(_K.UNREACHABLE, f"presumptions.{index}.gives", "answers nothing")
+
+
+def _accepts(entry: _Entry, gives: GivesData) -> bool:
+    answer = entry.when.answered_by if isinstance(entry.when, ConditionData) else None
+    return (
+        answer is not None
+        and answer.presumed
+        and answer.evidence == gives.evidence
+        and gives.value in answer.values
+    )
 
 
 def _texts(data: RuleSetData) -> _Problems:
