@@ -1,0 +1,38 @@
+"""The pages that promise something name modules and tests that are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("docs/threat-model.md", "docs/privacy.md", "docs/ops/settings.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_names_files_that_exist(page: str) -> None:
+    """A module that moved or went away takes its promise with it, and the page must say so."""
+    text = (ROOT / page).read_text()
+    named = set(re.findall(r"`((?:issuer|audit|keys|verifier|tests|docs)/[\w./-]+)`", text))
+    named |= {f"docs/{link}" for link in re.findall(r"\]\((?!http)([\w./-]+\.md)\)", text)}
+    assert not [name for name in sorted(named) if not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_names_tests_that_exist(page: str) -> None:
+    """A protection whose test is gone is not a protection any more."""
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / page).read_text()))
+    there = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert named - there == set()
+
+
+def test_threat_model_names_every_adversary_and_incident() -> None:
+    """Nobody of the list is left out: B1 to B19, A1 to A21."""
+    text = (ROOT / "docs/threat-model.md").read_text()
+    assert re.findall(r"^### B(\d+) ", text, re.MULTILINE) == [str(n) for n in range(1, 20)]
+    rows = re.findall(r"^\| (A[\dA, ]+) \|", text, re.MULTILINE)
+    assert ", ".join(rows) == ", ".join(f"A{n}" for n in range(1, 22))
