@@ -13,6 +13,7 @@ import click
 from keys import keyfile, sealing, trusttext
 from keys.errors import KeysError, SourceFileError, TrustListError
 from keys.files import read_private
+from keys.instants import format_time, parse_time
 from keys.kid import KID_BYTES, cose_key
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
 from keys.store import Keystore
@@ -69,7 +70,7 @@ class _Time(click.ParamType[int]):
         if value == "now":
             return int(time.time())
         try:
-            return keyfile.parse_time(value)
+            return parse_time(value)
         except SourceFileError as error:
             self.fail(str(error), param, ctx)
 
@@ -142,7 +143,10 @@ def init(asked: tuple[Path, Path | None], environment: str, strength: str) -> No
 
 
 @keys.command("new")
-@click.option("--purpose", required=True, type=click.Choice([p.value for p in Purpose]))
+@click.option(
+    "--purpose", required=True, type=click.Choice([p.value for p in Purpose]),
+    help="The one thing that the key signs.",
+)  # fmt: skip
 @click.option("--region", required=True, help="Whose key it is: six digits of GB/T 2260.")
 @click.option("--from", "begin", type=_TIME, default="now", help="First second in which it signs.")
 @click.option("--until", required=True, type=_TIME, help="First second in which it does not.")
@@ -332,7 +336,7 @@ def verify(list_file: Path, roots_file: Path, held: Path | None, at: int) -> Non
     taken = accept_trust_list(before, _read(list_file), roots=roots, now=at)
     click.echo(
         f"good: version {taken.version}, {taken.environment}, {len(taken.issuers)} issuers, "
-        f"until {keyfile.format_time(taken.not_after)}"
+        f"until {format_time(taken.not_after)}"
     )
 
 
@@ -387,7 +391,7 @@ def _passphrase(file: Path | None, *, confirm: bool = False) -> str:
 
 
 def _line(info: KeyInfo) -> str:
-    window = " until ".join(map(keyfile.format_time, (info.not_before, info.not_after)))
+    window = " until ".join(map(format_time, (info.not_before, info.not_after)))
     return f"{info.kid.hex()}  {info.purpose:<10}  {info.region}  {info.state:<14}  {window}"
 
 

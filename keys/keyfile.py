@@ -1,28 +1,27 @@
-"""Files that people carry: a key's public record as JSON, and how they write times. Pure."""
+"""Files that people carry: a key's public record as JSON, and how such files are read. Pure."""
 
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from keys.ed25519 import PublicKey, parse_public_key
 from keys.errors import PublicKeyError, SourceFileError
+from keys.instants import format_time, parse_time
 from keys.kid import kid
 from keys.lifecycle import Environment, KeyInfo, Purpose
 
 __all__ = [
-    "PublicRecord", "decode_public_record", "encode_public_record", "format_time", "hex_bytes",
-    "members", "parse_json", "parse_time", "public_key", "typed", "word",
+    "PublicRecord", "decode_public_record", "encode_public_record", "hex_bytes", "members",
+    "parse_json", "public_key", "typed", "word",
 ]  # fmt: skip
 
 T = TypeVar("T")
 W = TypeVar("W", Purpose, Environment)
 
-_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _HEX: Final = re.compile(r"([0-9a-f]{2})*")
-_LAST: Final = 253_402_300_799  # the last second of the year 9999
+_KINDS: Final = {int: "a whole number", str: "text", list: "an array", dict: "an object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ def _no_constant(name: str) -> object:
 
 def members(value: object, names: str, optional: str = "") -> Mapping[str, Any]:
     """The members of a JSON object that has exactly these *names*, and perhaps the *optional*."""
-    found = typed(dict, value, "an object")
+    found = typed(dict, value, "this")
     for name in names.split():
         if name not in found:
             raise SourceFileError(f"{name} is missing")
@@ -109,9 +108,9 @@ def members(value: object, names: str, optional: str = "") -> Mapping[str, Any]:
 
 
 def typed(kind: type[T], value: object, name: str) -> T:
-    """*value*, if it is exactly a *kind*."""
+    """*value*, if it is exactly a *kind*: int, str, list or dict."""
     if type(value) is not kind:
-        raise SourceFileError(f"{name} is not a {kind.__name__}")
+        raise SourceFileError(f"{name} is not {_KINDS[kind]}")
     return value
 
 
@@ -139,25 +138,3 @@ def public_key(value: object) -> PublicKey:
         return parse_public_key(hex_bytes(value, 32, "public_key"))
     except PublicKeyError as error:
         raise SourceFileError(f"public_key: {error}") from error
-
-
-def format_time(at: int) -> str:
-    """UNIX seconds as UTC, such as 2020-12-13T00:00:00Z; a time after the year 9999 as a number."""
-    if not 0 <= at <= _LAST:
-        return str(at)
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_time(value: object) -> int:
-    """UNIX seconds of a time in exactly that form.
-
-    Raises:
-        SourceFileError: Any other form, or a day that does not exist.
-    """
-    text = typed(str, value, "a time")
-    if not _TIME.fullmatch(text):
-        raise SourceFileError(f"{text!a} is not a time like 2020-12-13T00:00:00Z")
-    try:
-        return int(datetime.fromisoformat(text).timestamp())
-    except ValueError as error:
-        raise SourceFileError(f"{text} does not exist") from error

@@ -15,6 +15,7 @@ from keys.errors import (
     KeyTransitionError,
     KeyWindowError,
 )
+from keys.instants import format_time
 from keys.kid import kid
 
 __all__ = ["ALLOWED_MOVES", "Environment", "KeyInfo", "KeyState", "Moved", "Purpose", "new_key"]
@@ -129,7 +130,8 @@ class KeyInfo:
         if self.state is not KeyState.ACTIVE:
             raise KeyStateError(f"{name} is {self.state}, not active")
         if not self.not_before <= now < self.not_after:
-            raise KeyWindowError(f"{name} may sign from {self.not_before} until {self.not_after}")
+            window = f"{format_time(self.not_before)} until {format_time(self.not_after)}"
+            raise KeyWindowError(f"{name} may sign from {window}")
 
 
 def new_key(  # noqa: PLR0913 - a record has this many columns

@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from keys.errors import SourceFileError
+from keys.instants import format_time, parse_time
 from keys.keyfile import (
     PublicRecord,
-    format_time,
     hex_bytes,
     members,
-    parse_time,
     public_key,
     typed,
     word,

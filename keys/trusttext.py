@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from hashlib import sha256
 
-from keys.keyfile import format_time
+from keys.instants import format_time
 from keys.kid import kid
 from keys.trustlist import encode_roots, encode_trust_list
 from keys.trustmodel import ListedIssuer, ListedKey, Roots, TrustList

@@ -15,6 +15,7 @@ from keys.errors import (
     TrustListStepError,
     TrustListWithdrawalError,
 )
+from keys.instants import format_time
 from keys.trustlist import Roots, TrustList, verify_trust_list
 
 __all__ = ["MAX_SKEW_S", "MAX_STEP", "accept_trust_list", "require_current", "trusted_roots"]
@@ -88,6 +89,10 @@ def require_current(trust: TrustList, now: int) -> None:
         TrustListExpiredError: Its end has come.
     """
     if now < trust.issued_at - MAX_SKEW_S:
-        raise TrustListClockError(f"version {trust.version} was issued at {trust.issued_at}")
+        raise TrustListClockError(
+            f"version {trust.version} was issued at {format_time(trust.issued_at)}"
+        )
     if now >= trust.not_after:
-        raise TrustListExpiredError(f"version {trust.version} ended at {trust.not_after}")
+        raise TrustListExpiredError(
+            f"version {trust.version} ended at {format_time(trust.not_after)}"
+        )

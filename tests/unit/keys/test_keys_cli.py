@@ -1,0 +1,400 @@
+"""The commands `keys` and `trust`: a whole ceremony with files, and one clear line on errors."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from keys import cli, sealing
+from keys.instants import format_time
+from keys.kid import kid
+from keys.lifecycle import Environment
+from keys.trustlist import decode_roots, encode_roots, encode_trust_list, verify_trust_list
+from tests.keystore_support import PASSPHRASE, make_store
+from tests.vectors import generate_trust_list as generate
+
+FROM, UNTIL = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
+
+
+class Machine:
+    """One person's machine: a keystore, a passphrase file, and files that come and go."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.store = make_store(folder / "keystore")
+        (folder / "passphrase").touch(mode=0o600)
+        (folder / "passphrase").write_text(PASSPHRASE + "\n")
+        self._environment = {
+            "CELADON_KEYSTORE": str(folder / "keystore"),
+            "CELADON_PASSPHRASE_FILE": str(folder / "passphrase"),
+        }
+
+    def run(self, command: str, *arguments: object, text: str = "") -> Result:
+        group = getattr(cli, command)
+        return CliRunner().invoke(
+            group, [str(item) for item in arguments], input=text, env=self._environment
+        )
+
+    def do(self, command: str, *arguments: object, text: str = "") -> str:
+        result = self.run(command, *arguments, text=text)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def new_key(self, purpose: str, region: str = "610000") -> str:
+        """An active key's kid."""
+        made = self.do(
+            "keys", "new", "--purpose", purpose, "--region", region, "--from", FROM, "--until",
+            UNTIL,
+        )  # fmt: skip
+        self.do("keys", "activate", made[:8])
+        return made[:8]
+
+    def export(self, name: str, out: Path) -> Path:
+        self.do("keys", "export-public", name, "--out", out)
+        return out
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "machine")
+
+
+def _refused(result: Result, code: int = 1) -> str:
+    """The one line of an error."""
+    assert result.exit_code == code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ")
+    return result.stderr
+
+
+def _source(
+    desk: Path, roots: Path, records: list[str], changes: dict[str, object] | None = None
+) -> Path:
+    found = decode_roots(roots.read_bytes())
+    source: dict[str, Any] = {
+        "version": 1,
+        "issued_at": "2020-12-12T16:00:00Z",
+        "next_update": "2020-12-13T16:00:00Z",
+        "not_after": "2020-12-26T16:00:00Z",
+        "roots": {
+            "epoch": found.epoch,
+            "threshold": found.threshold,
+            "environment": "test",
+            "keys": [key.hex() for key in found.keys],
+        },
+        "issuers": [
+            {
+                "region": "610000",
+                "name_zh": "陕西省",
+                "name_en": "Shaanxi",
+                "status_base": "https://shaanxi.example/status/",
+                "first_list": 0,
+                "last_list": 999,
+                "contact": "office@shaanxi.example",
+                "keys": [{"record": name} for name in records],
+            }
+        ],
+        "withdrawn": [],
+    }
+    path = desk / "source.json"
+    path.write_text(json.dumps(source | (changes or {})))
+    return path
+
+
+def test_ceremony_from_new_keys_to_a_list_that_verifiers_take(tmp_path: Path) -> None:
+    """Three root holders and an issuer, each on a machine of their own, exchange files only; two
+    of the three make a list in force, and one does not."""
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    holders = [Machine(tmp_path / f"holder-{i}") for i in range(3)]
+    issuer = Machine(tmp_path / "issuer")
+    root_kids = [holder.new_key("trust-root", "100000") for holder in holders]
+    records = [
+        holder.export(name, desk / f"{name}.json")
+        for holder, name in zip(holders, root_kids, strict=True)
+    ]
+    code_key, status_key = issuer.new_key("code"), issuer.new_key("status")
+    issuer.export(code_key, desk / "code.json")
+    issuer.export(status_key, desk / "status.json")
+
+    roots = desk / "roots.cbor"
+    issuer.do("trust", "roots", *records, "--epoch", 1, "--threshold", 2, "--out", roots)
+    source = _source(desk, roots, ["code.json", "status.json"])
+    draft = desk / "draft.cbor"
+    drafted = issuer.do("trust", "draft", source, "--out", draft)
+    parts = []
+    for holder, name in zip(holders, root_kids, strict=True):
+        part = desk / f"{name}.part"
+        shown = holder.do("trust", "sign", draft, "--kid", name, "--out", part, text="1\n")
+        assert drafted in shown
+        parts.append(part)
+    made = desk / "trust-list.cbor"
+    alone = issuer.run("trust", "combine", parts[0], "--roots", roots, "--out", made)
+    assert "1 signatures by the roots of epoch 1, 2 needed" in _refused(alone)
+    assert not made.exists()
+    issuer.do("trust", "combine", *parts[1:], "--roots", roots, "--out", made)
+    good = issuer.do("trust", "verify", made, "--roots", roots, "--at", "2020-12-13T00:00:00Z")
+    assert good == "good: version 1, test, 1 issuers, until 2020-12-26T16:00:00Z\n"
+    late = issuer.run("trust", "verify", made, "--roots", roots)
+    assert "ended at 2020-12-26T16:00:00Z" in _refused(late)
+    trust = verify_trust_list(made.read_bytes(), decode_roots(roots.read_bytes()))
+    found = trust.find(bytes.fromhex(code_key))
+    assert found is not None
+    assert found[0].name_en == "Shaanxi"
+
+
+def test_sign_without_the_right_version_signs_nothing(tmp_path: Path) -> None:
+    """Who types another version than the one shown has not read it."""
+    machine = Machine(tmp_path / "machine")
+    draft, out = tmp_path / "draft", tmp_path / "part"
+    draft.write_bytes(generate.PAYLOAD)
+    result = machine.run("trust", "sign", draft, "--kid", "00000000", "--out", out, text="6\n")
+    assert result.exit_code == 1
+    assert "version 7 was not signed" in result.stderr
+    assert not out.exists()
+
+
+def test_sign_with_a_key_of_another_purpose_or_environment_is_refused(tmp_path: Path) -> None:
+    """An issuer's key cannot sign a list, and a test root cannot sign for production (C47)."""
+    machine = Machine(tmp_path / "machine")
+    production, test, out = tmp_path / "production", tmp_path / "test", tmp_path / "part"
+    production.write_bytes(generate.PAYLOAD)
+    result = machine.run(
+        "trust", "sign", production, "--kid", machine.new_key("trust-root"), "--out", out,
+        text="7\n",
+    )  # fmt: skip
+    assert "a test root cannot sign for production" in result.stderr
+    roots = replace(generate.ROOTS, environment=Environment.TEST)
+    test.write_bytes(encode_trust_list(replace(generate.LIST, roots=roots)))
+    result = machine.run(
+        "trust", "sign", test, "--kid", machine.new_key("code"), "--out", out, text="7\n"
+    )
+    assert "is for code, not for trust-root" in result.stderr
+    assert not out.exists()
+
+
+def test_source_that_show_prints_drafts_the_same_list(machine: Machine, tmp_path: Path) -> None:
+    """show --json and draft are each other's inverse, for every list that is accepted."""
+    for number, vector in enumerate(generate.vectors()):
+        if vector.expect != "accepted":
+            continue
+        signed, source, draft = (tmp_path / f"{number}.{end}" for end in ("cbor", "json", "draft"))
+        signed.write_bytes(vector.data)
+        source.write_text(machine.do("trust", "show", signed, "--json"))
+        machine.do("trust", "draft", source, "--out", draft)
+        assert vector.data.find(draft.read_bytes()) > 0
+
+
+def test_show_names_everything_that_the_list_says(machine: Machine, tmp_path: Path) -> None:
+    """A person reads every key, range, address, time and withdrawal; changes stand apart."""
+    new, old, roots = tmp_path / "new", tmp_path / "old", tmp_path / "roots"
+    new.write_bytes(generate.GOOD)
+    changed = replace(
+        generate.OLDER, issuers=(generate.SHAANXI,), withdrawn=frozenset({b"\0\0\0\1"})
+    )
+    old.write_bytes(generate.signed(changed))
+    text = machine.do("trust", "show", new, "--held", old)
+    for key in (
+        *generate.ROOTS.keys,
+        *(k.public_key for i in generate.LIST.issuers for k in i.keys),
+    ):
+        assert key.hex() in text
+        assert kid(key).hex() in text
+    for issuer in generate.LIST.issuers:
+        assert issuer.status_base in text
+        assert f"{issuer.first_list} to {issuer.last_list}" in text
+    assert "00000001 00000002" in text
+    assert "no signature was verified" in text
+    changes = text.partition("Changes since version 6:")[2]
+    assert "+ 230000: 230000 黑龙江省 Heilongjiang" in changes
+    assert "+ withdrawn 00000002" in changes
+    assert "610000" not in changes
+    roots.write_bytes(encode_roots(generate.ROOTS))
+    assert "epoch 1, 3 of 5 must sign" in machine.do("trust", "show", roots)
+
+
+def test_verify_says_each_refusal_in_one_line(machine: Machine, tmp_path: Path) -> None:
+    """Every vector that is refused is refused by the command too, in one line, without a trace."""
+    for number, vector in enumerate(generate.vectors()):
+        files = [tmp_path / f"{number}.{end}" for end in ("data", "roots", "held")]
+        files[0].write_bytes(vector.data)
+        files[1].write_bytes(encode_roots(vector.roots))
+        arguments: list[object] = [files[0], "--roots", files[1]]
+        if vector.held is not None:
+            files[2].write_bytes(vector.held)
+            arguments += ["--held", files[2]]
+        at = format_time(vector.now)
+        result = machine.run("trust", "verify", *arguments, "--at", at)
+        if vector.expect == "accepted":
+            assert result.exit_code == 0
+        else:
+            _refused(result)
+
+
+def test_keys_walk_through_their_states(machine: Machine) -> None:
+    """new, activate, suspend, retire, compromise, destroy: each is written down and shown."""
+    name = machine.new_key("code")
+    for command, state in (
+        ("suspend", "suspended"),
+        ("activate", "active"),
+        ("retire", "deactivated"),
+        ("compromise", "compromised"),
+    ):
+        told = machine.do("keys", command, name)
+        assert state in told
+        assert (f'add "{name}" to "withdrawn"' in told) == (command == "compromise")
+        assert state in machine.do("keys", "list")
+    assert "cannot become active" in _refused(machine.run("keys", "activate", name))
+    kept = machine.run("keys", "destroy", name, text="n\n")
+    assert kept.exit_code == 1
+    assert "compromised" in machine.do("keys", "list")
+    assert "destroyed" in machine.do("keys", "destroy", name, "--yes")
+
+
+def test_export_of_a_cose_key_is_the_published_form(machine: Machine, tmp_path: Path) -> None:
+    """The bare COSE_Key has the kid as the beginning of its SHA-256."""
+    name = machine.new_key("code")
+    out = tmp_path / "key.cosekey"
+    machine.do("keys", "export-public", name, "--format", "cose", "--out", out)
+    assert hashlib.sha256(out.read_bytes()).hexdigest()[:8] == name
+
+
+def test_init_makes_a_store_that_only_its_passphrase_opens(tmp_path: Path) -> None:
+    """The store opens with the passphrase typed twice; short ones are not taken."""
+    runner = CliRunner()
+    folder = tmp_path / "store"
+    base = ["--store", str(folder), "init", "--environment", "test", "--strength", "interactive"]
+    short = runner.invoke(cli.keys, base, input="short\nshort\n")
+    assert "at least 12" in short.stderr
+    assert not folder.exists()
+    made = runner.invoke(cli.keys, base, input=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    assert made.exit_code == 0, made.output
+    assert PASSPHRASE not in made.output
+    opened = runner.invoke(cli.keys, ["--store", str(folder), "list"], input=f"{PASSPHRASE}\n")
+    assert opened.exit_code == 0
+    wrong = runner.invoke(cli.keys, ["--store", str(folder), "list"], input="something else\n")
+    assert wrong.exit_code == 1
+    assert "the passphrase is wrong" in wrong.stderr
+
+
+def test_strength_below_interactive_cannot_be_asked_for(tmp_path: Path) -> None:
+    """No option makes a store that is cheaper to guess than libsodium's INTERACTIVE."""
+    result = CliRunner().invoke(
+        cli.keys,
+        ["--store", str(tmp_path / "s"), "init", "--environment", "test", "--strength", "min"],
+    )
+    assert result.exit_code == 2
+    assert all(
+        ops >= sealing.INTERACTIVE_OPS and mem >= sealing.INTERACTIVE_MEM
+        for ops, mem in cli._STRENGTHS.values()
+    )
+
+
+def test_passphrase_file_that_others_can_read_is_refused(machine: Machine) -> None:
+    """A passphrase in a file is as private as the keys."""
+    (machine.folder / "passphrase").chmod(0o644)
+    assert "open to other users" in _refused(machine.run("keys", "list"))
+
+
+def test_out_never_writes_over_a_file(machine: Machine, tmp_path: Path) -> None:
+    """What somebody may have signed already is not replaced."""
+    name = machine.new_key("code")
+    out = tmp_path / "record.json"
+    out.write_text("mine")
+    result = machine.run("keys", "export-public", name, "--out", out)
+    assert "File exists" in _refused(result)
+    assert out.read_text() == "mine"
+
+
+SOURCE_DEFECTS: dict[str, tuple[dict[str, object], str]] = {
+    "unknown-name": ({"colour": "green"}, "'colour' is not a known name"),
+    "version-text": ({"version": "1"}, "version is not a whole number"),
+    "version-true": ({"version": True}, "version is not a whole number"),
+    "time-without-zone": ({"issued_at": "2020-12-12T16:00:00"}, "is not a time like"),
+    "time-30-february": ({"issued_at": "2020-02-30T16:00:00Z"}, "does not exist"),
+    "time-arabic-digits": ({"issued_at": "٢٠٢٠-12-12T16:00:00Z"}, "is not a time like"),
+    "withdrawn-not-hex": ({"withdrawn": ["0000000G"]}, "withdrawn is not 4 bytes"),
+    "withdrawn-upper-case": ({"withdrawn": ["0000000A"]}, "withdrawn is not 4 bytes"),
+    "issuers-not-a-list": ({"issuers": {}}, "issuers is not an array"),
+    "roots-missing": ({"roots": {}}, "epoch is missing"),
+    "ends-too-early": ({"not_after": "2020-12-13T00:00:00Z"}, "not in this order"),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), SOURCE_DEFECTS.values(), ids=SOURCE_DEFECTS.keys())
+def test_draft_from_a_source_with_a_defect_says_where(
+    machine: Machine, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    """A mistake in the source is named in one line, and no draft is written."""
+    roots, out = tmp_path / "roots", tmp_path / "draft"
+    roots.write_bytes(encode_roots(generate.ROOTS))
+    source = _source(tmp_path, roots, [], changes)
+    assert message in _refused(machine.run("trust", "draft", source, "--out", out))
+    assert not out.exists()
+
+
+def test_draft_with_a_record_of_another_region_or_environment_is_refused(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """A key goes only onto the list that it was made for (C47)."""
+    roots, out = tmp_path / "roots", tmp_path / "draft"
+    roots.write_bytes(encode_roots(generate.ROOTS))
+    machine.export(machine.new_key("code", "230000"), tmp_path / "other.json")
+    machine.export(machine.new_key("code"), tmp_path / "own.json")
+    source = _source(tmp_path, roots, ["other.json"])
+    assert "a key of region 230000" in _refused(machine.run("trust", "draft", source, "--out", out))
+    source.write_text(
+        _source(tmp_path, roots, ["own.json"]).read_text().replace('"test"', '"production"')
+    )
+    assert "a test key on a production list" in _refused(
+        machine.run("trust", "draft", source, "--out", out)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"version": 1, "version": 2}', "stands twice"),
+        ('{"version": NaN}', "not a JSON number"),
+        ("[]", "this is not an object"),
+        ("\xff", "codec can't decode"),
+    ],
+    ids=["empty", "deep", "duplicate", "nan", "array", "charset"],
+)
+def test_draft_from_something_else_than_a_source_says_so(
+    machine: Machine, tmp_path: Path, text: str, message: str
+) -> None:
+    """Files that are no source at all give one line too."""
+    source, out = tmp_path / "source.json", tmp_path / "draft"
+    source.write_text(text, encoding="latin-1")
+    assert message in _refused(machine.run("trust", "draft", source, "--out", out))
+
+
+def test_record_whose_kid_is_not_the_keys_is_refused(machine: Machine, tmp_path: Path) -> None:
+    """The kid in a record is for people to compare; it must be the key's own."""
+    record, out = tmp_path / "record.json", tmp_path / "roots"
+    name = machine.new_key("trust-root")
+    record.write_text(machine.export(name, tmp_path / "r").read_text().replace(name, "00000000"))
+    result = machine.run("trust", "roots", record, "--epoch", 1, "--threshold", 1, "--out", out)
+    assert f"the key's own is {name}" in _refused(result)
+
+
+@pytest.mark.parametrize("command", ["keys", "trust"])
+def test_help_of_every_command_tells_what_it_does(machine: Machine, command: str) -> None:
+    """Each command has a sentence, and each of its options too."""
+    group: click.Group = getattr(cli, command)
+    assert group.help
+    for name, sub in group.commands.items():
+        assert sub.help, name
+        assert sub.help.split("\n")[0] in " ".join(machine.do(command, name, "--help").split())
+        for option in sub.params:
+            assert isinstance(option, click.Argument) or getattr(option, "help", None), option.name
