@@ -73,13 +73,14 @@ def _holds(when: Condition, one: Evidence, world: _World) -> bool:
         key = _level(world.risks, one.place, now) in rules.key_levels
         if key is not when.key_area:
             return False
-    if one.kind is Kind.RESIDENCE and one.until is not None and one.until <= now:
-        return False
-    if when.days is not None:
-        last = one.until if one.until is not None else one.at
+    goes_on = one.kind is Kind.RESIDENCE and one.until is None
+    last = one.until if one.until is not None else one.at
+    if when.days is not None and not goes_on:
         today, that_day = (now + 8 * HOUR) // DAY, (last + 8 * HOUR) // DAY
         if today - that_day > when.days:
             return False
+    if when.days is None and one.kind is Kind.RESIDENCE and not goes_on and last <= now:
+        return False
     return when.answer is None or not _answered(when.answer, one, world.said, now)
 
 

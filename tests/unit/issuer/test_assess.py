@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from issuer.assess import Assessed, Outcome, Pending, assess, presumed
 from issuer.evidence import VOCABULARY, Evidence, Kind, commitment
 from issuer.risk import RiskChange, RiskLevel, RiskTable
-from issuer.ruletypes import Verdict
+from issuer.rules import load_rules
+from issuer.ruletypes import RuleSet, Verdict
 from tests.evidence_support import (
     DAY,
     HOUR,
@@ -24,6 +25,7 @@ from tests.evidence_support import (
     lives,
     record,
     shaanxi,
+    shaanxi_data,
     table,
 )
 from tests.naive_assess import naive
@@ -31,6 +33,17 @@ from verifier.claims import Colour
 
 RULES = shaanxi()
 LOW = table()
+
+
+def _after_moving_out() -> RuleSet:
+    """The same, but a key compound counts for some days after somebody moved out of it."""
+    data = shaanxi_data()
+    data["rules"][-1]["when"]["within"] = "observation"
+    return load_rules(data, now=NOW)
+
+
+MOVED = _after_moving_out()
+RULE_SETS = [RULES, MOVED, replace(RULES, jurisdiction="231000")]
 PLACES = ("610000", "610113", XIAN_COMPOUND, "231081", QINGYUN, YINGZE, "510117")
 
 # Instants that collide on purpose: whole hours around midnight and noon, some days back and ahead.
@@ -77,36 +90,36 @@ def verdict_at(records: list[Evidence], risks: RiskTable, now: int) -> Verdict:
     return verdict(assess(RULES, records, risks, now))
 
 
-@given(people, tables, _instants)
+@given(st.sampled_from(RULE_SETS), people, tables, _instants)
 @settings(max_examples=400, deadline=None)
 def test_assess_any_person_agrees_with_the_naive_reading(
-    records: list[Evidence], risks: RiskTable, now: int
+    rules: RuleSet, records: list[Evidence], risks: RiskTable, now: int
 ) -> None:
     """Verdict, deciding rules and records are those of a second implementation without spans."""
-    outcome = assess(RULES, records, risks, now)
-    expected, deciding = naive(RULES, records, risks, now)
+    outcome = assess(rules, records, risks, now)
+    expected, deciding = naive(rules, records, risks, now)
     assert verdict(outcome) is expected
     assert {r.rule_id: set(r.evidence) for r in outcome.reasons} == deciding
 
 
-@given(people, tables, _instants)
+@given(st.sampled_from(RULE_SETS), people, tables, _instants)
 @settings(max_examples=150, deadline=None)
 def test_assess_until_changes_at_is_constant_and_differs_there(
-    records: list[Evidence], risks: RiskTable, now: int
+    rules: RuleSet, records: list[Evidence], risks: RiskTable, now: int
 ) -> None:
     """The verdict holds on [now, changes_at) and is another one at changes_at."""
-    outcome = assess(RULES, records, risks, now)
-    last = RULES.valid_until if outcome.changes_at is None else outcome.changes_at
+    outcome = assess(rules, records, risks, now)
+    last = rules.valid_until if outcome.changes_at is None else outcome.changes_at
     midnights = range(TODAY - 40 * DAY, TODAY + 40 * DAY, DAY)
     edges = {t for r in records for t in (r.at, r.until, r.at + DAY) if t is not None}
-    edges |= {change.at for change in risks.changes} | set(midnights) | {RULES.valid_from}
+    edges |= {change.at for change in risks.changes} | set(midnights) | {rules.valid_from}
     instants = {near for t in edges for near in (t - 1, t)} | {last - 1}
     for instant in instants:
         if now <= instant < last:
-            assert naive(RULES, records, risks, instant)[0] is verdict(outcome)
+            assert naive(rules, records, risks, instant)[0] is verdict(outcome)
     if outcome.changes_at is not None:
         assert outcome.changes_at > now
-        assert naive(RULES, records, risks, outcome.changes_at)[0] is not verdict(outcome)
+        assert naive(rules, records, risks, outcome.changes_at)[0] is not verdict(outcome)
 
 
 @given(people, tables, _instants, st.randoms(use_true_random=False))
@@ -332,3 +345,14 @@ def test_assess_outcome_names_rules_version_and_commitment() -> None:
     assert (outcome.rule_set, outcome.rule_version) == ("shaanxi-2020-12", 1)
     assert outcome.evidence_commitment == commitment(records)
     assert outcome.colour is Colour.GREEN
+
+
+def test_assess_moved_out_of_a_key_compound_counts_for_days_where_rules_say_so() -> None:
+    """Without days a residence counts while it lasts; with days, for so long after it ended."""
+    risks = table((XIAN_COMPOUND, RiskLevel.HIGH, NOW - 30 * DAY))
+    records = [lives(XIAN_COMPOUND, until=NOW - 2 * DAY), lives("610113", at=NOW - 2 * DAY)]
+    assert assess(RULES, records, risks, NOW).changes_at == RULES.valid_until
+    outcome = assess(MOVED, records, risks, NOW)
+    assert verdict(outcome) is Verdict.YELLOW
+    assert outcome.changes_at == TODAY + 13 * DAY
+    assert assess(MOVED, [lives(XIAN_COMPOUND)], risks, NOW).changes_at == RULES.valid_until
