@@ -37,14 +37,21 @@ async def read_object(request: web.Request, *, max_s: float = MAX_BODY_S) -> dic
             header or by its bytes; 408 when it takes longer than *max_s*; else 400.
     """
     headers = request.headers
-    media = headers.getall("Content-Type", [])
-    if len(media) != 1 or media[0].lower().replace("; ", ";") not in _JSON_TYPES:
+    media = headers.getall("Content-Type", ())
+    if len(media) != 1 or (
+        media[0] != "application/json" and media[0].lower().replace("; ", ";") not in _JSON_TYPES
+    ):
         raise InputError(Problem.NOT_JSON_TYPE)
     if "Content-Encoding" in headers:  # nothing is ever decompressed here
         raise InputError(Problem.ENCODED_BODY)
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise InputError(Problem.BODY_TOO_LARGE)
-    return parse_object(await _read(request, max_s))
+    content = request.content
+    if content.is_eof():  # all of it came with the headers, as small bodies do
+        data = content.read_nowait(-1)
+        if len(data) > MAX_BODY_BYTES:
+            raise InputError(Problem.BODY_TOO_LARGE)
+    else:
+        data = await _read(request, max_s)
+    return parse_object(data)
 
 
 def refuse_body(request: web.Request) -> None:
@@ -58,26 +65,21 @@ def refuse_body(request: web.Request) -> None:
 
 
 async def _read(request: web.Request, max_s: float) -> bytes:
-    content = request.content
-    if content.is_eof():  # all of it came with the headers, as small bodies do
-        data = content.read_nowait(-1)
-    else:
-        parts, size = [], 0
-        try:
-            async with asyncio.timeout(max_s):
-                while part := await content.readany():
-                    size += len(part)
-                    if size > MAX_BODY_BYTES:
-                        raise InputError(Problem.BODY_TOO_LARGE)
-                    parts.append(part)
-        except TimeoutError as error:
-            raise InputError(Problem.BODY_TOO_SLOW) from error
-        except (HttpProcessingError, PayloadEncodingError, web.RequestPayloadError) as error:
-            raise InputError(Problem.BODY_BROKEN_OFF) from error
-        data = b"".join(parts)
-    if len(data) > MAX_BODY_BYTES:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
         raise InputError(Problem.BODY_TOO_LARGE)
-    return data
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(max_s):
+            while part := await request.content.readany():
+                size += len(part)
+                if size > MAX_BODY_BYTES:
+                    raise InputError(Problem.BODY_TOO_LARGE)
+                parts.append(part)
+    except TimeoutError as error:
+        raise InputError(Problem.BODY_TOO_SLOW) from error
+    except (HttpProcessingError, PayloadEncodingError, web.RequestPayloadError) as error:
+        raise InputError(Problem.BODY_BROKEN_OFF) from error
+    return b"".join(parts)
 
 
 def parse_object(data: bytes) -> dict[str, object]:

@@ -14,13 +14,17 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import BaseModel, ConfigDict
 
+from issuer.binding import Sessions
 from issuer.errors import InputError, NotBoundError
 from issuer.problems import Problem
 from issuer.web.appkeys import CLOCK, SESSIONS
 from issuer.web.body import read_object, refuse_body
 from issuer.web.problems import SECURITY_HEADERS
 
-__all__ = ["API", "Answer", "AnyRoute", "Call", "In", "Nothing", "Out", "Route", "mount", "respond"]
+__all__ = [
+    "API", "Answer", "AnyRoute", "Call", "In", "Nothing", "Out", "Route", "encode",
+    "json_response", "mount", "respond",
+]  # fmt: skip
 
 API: Final = "/api/v1"
 _SCHEME: Final = "Bearer "
@@ -90,21 +94,24 @@ class Route(Generic[BodyT, QueryT]):
         path = API + self.path
         for name, pattern in self.variables:
             path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
-        resource, handle = app.router.add_resource(path), self._handle()
+        resource = app.router.add_resource(path)
+        handle = self._handle(app[CLOCK], app[SESSIONS])
         for method in ("GET", "HEAD") if self.method == "GET" else (self.method,):
             resource.add_route(method, handle)
 
-    def _handle(self) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _handle(
+        self, clock: Callable[[], int], sessions: Sessions
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         handler, status, bound = self.handler, self.status, self.bound
         parse_body = None if self.body is Nothing else self.body.model_validate
         parse_query = None if self.query is Nothing else self.query.model_validate
         nothing: Any = Nothing()
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            now = request.app[CLOCK]()
-            subject = await _subject(request, now) if bound else b""
+            now = clock()
+            subject = await _subject(request, sessions, now) if bound else b""
             query = nothing if parse_query is None else parse_query(_query(request))
-            if parse_query is None and request.query_string:
+            if parse_query is None and "?" in request.raw_path:
                 raise InputError(Problem.BAD_QUERY)
             if parse_body is None:
                 refuse_body(request)
@@ -119,19 +126,27 @@ class Route(Generic[BodyT, QueryT]):
 
 def respond(answer: Out, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
     """A JSON answer, not to be kept by anyone on the way."""
-    encoded = answer.__pydantic_serializer__.to_json(answer)
-    return web.Response(body=encoded, status=status, headers=CIMultiDict(_JSON_HEADERS))
+    return json_response(encode(answer), status)
+
+
+def encode(answer: Out) -> bytes:
+    encoded: bytes = answer.__pydantic_serializer__.to_json(answer)
+    return encoded
+
+
+def json_response(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    return web.Response(body=body, status=status, headers=CIMultiDict(_JSON_HEADERS))
 
 
 _JSON_HEADERS: Final = CIMultiDict({**SECURITY_HEADERS, "Content-Type": "application/json"})
 
 
-async def _subject(request: web.Request, now: int) -> bytes:
+async def _subject(request: web.Request, sessions: Sessions, now: int) -> bytes:
     """Who asks. A token looked up just before costs no thread."""
     given = request.headers.getall("Authorization", [])
     if len(given) != 1 or not given[0].startswith(_SCHEME):
         raise NotBoundError("no token")
-    token, sessions = given[0].removeprefix(_SCHEME), request.app[SESSIONS]
+    token = given[0].removeprefix(_SCHEME)
     recalled = sessions.recall(token, now=now)
     if recalled is not None:
         return recalled

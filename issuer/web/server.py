@@ -11,8 +11,8 @@ import structlog
 from aiohttp import http_parser, web, web_protocol
 
 from issuer.errors import NotReadyError
-from issuer.logging import AccessLogger
 from issuer.problems import Problem
+from issuer.web.accesslog import RouteCounts
 from issuer.web.problems import answer_to
 
 __all__ = ["Runner", "require_c_extensions"]
@@ -65,7 +65,7 @@ class Runner(web.AppRunner):
     def __init__(self, app: web.Application) -> None:
         super().__init__(
             app,
-            access_log_class=AccessLogger,
+            access_log_class=RouteCounts,
             access_log=logging.getLogger("celadon.access"),
             logger=_silent(),
             keepalive_timeout=_KEEPALIVE_S,

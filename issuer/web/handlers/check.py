@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from aiohttp import web
+
 from issuer.web.appkeys import LISTS
-from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route
+from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route, encode, json_response
 from verifier.check import VENUE, Kind, Reason, check
 
 __all__ = ["ROUTES"]
@@ -22,12 +24,13 @@ class Verdict(Out):
     reason: Reason
 
 
-async def check_code(call: Call[CodeRead, Nothing]) -> Verdict:
+async def check_code(call: Call[CodeRead, Nothing]) -> web.Response:
     outcome = check(call.body.code, call.request.app[LISTS](), now=call.now, policy=VENUE)
-    return _VERDICTS[outcome.reason]
+    return json_response(_VERDICTS[outcome.reason])
 
 
-_VERDICTS: Final = {reason: Verdict(kind=reason.kind, reason=reason) for reason in Reason}
+#: All the answers there are, encoded.
+_VERDICTS: Final = {reason: encode(Verdict(kind=reason.kind, reason=reason)) for reason in Reason}
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     Route(

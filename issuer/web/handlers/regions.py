@@ -11,7 +11,7 @@ from issuer.regions import load_regions, parse_place
 from issuer.risk import RiskLevel
 from issuer.web.appkeys import ISSUING
 from issuer.web.problems import SECURITY_HEADERS
-from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route, respond
+from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route, encode
 from issuer.web.times import format_instant, parse_instant
 
 __all__ = ["ROUTES"]
@@ -63,12 +63,11 @@ async def region_risk(call: Call[Nothing, At]) -> web.Response:
         changes_at=None if changes_at is None else format_instant(changes_at),
         table_version=risks.version,
     )
-    return _cached(call.request, respond(shown))
+    return _cached(call.request, encode(shown))
 
 
-def _cached(request: web.Request, answer: web.Response) -> web.Response:
+def _cached(request: web.Request, body: bytes) -> web.Response:
     """The answer, or that the copy which the caller holds is still right."""
-    body = answer.body if isinstance(answer.body, bytes) else b""
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = CIMultiDict(SECURITY_HEADERS)
     headers.update(_PUBLIC)
