@@ -106,8 +106,8 @@ def assess(rules: RuleSet, evidence: Sequence[Evidence], risks: RiskTable, now: 
     """The outcome for one person at the instant *now*.
 
     Order and repetition of records do not matter. A record whose *at* lies after *now* counts
-    from *at* on. Retracted records, and those that came in after the instant of a replay, must
-    not be among them: `issuer.notice.known_at` leaves them out.
+    from *at* on. A record that was taken back must not be among them; nor, in a replay, one that
+    came in after *now*: `recorded_at` is not looked at.
 
     Args:
         rules: A loaded rule set; outside its validity the outcome is pending.

@@ -6,7 +6,6 @@ repeating what the line says.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,7 +17,7 @@ from keys.ed25519 import PublicKey
 from keys.errors import KeysError
 
 __all__ = [
-    "EVIDENCE_TYP", "MAX_LINES", "Entry", "Notice", "Retraction", "known_at",
+    "EVIDENCE_TYP", "MAX_LINES", "Entry", "Notice", "Retraction",
     "sign_notice", "verify_notice",
 ]  # fmt: skip
 
@@ -118,21 +117,6 @@ def verify_notice(data: bytes, public_key: PublicKey, *, after: int) -> Notice:
         raise NoticeError("issued_at: not an instant of this century")
     head = Notice(number, issued_at, region, sign1.kid.hex(), (), ())
     return _with_lines(head, text)
-
-
-def known_at(
-    records: Iterable[Evidence], retractions: Iterable[Retraction], now: int
-) -> tuple[Evidence, ...]:
-    """The records that had come in by *now* and were not taken back by then.
-
-    Only the source of a record can take it back.
-    """
-    gone = {(item.evidence_id, item.source) for item in retractions if item.at <= now}
-    return tuple(
-        record
-        for record in records
-        if record.recorded_at <= now and (record.evidence_id, record.source) not in gone
-    )
 
 
 def _entry_line(entry: Entry) -> str:

@@ -8,7 +8,7 @@ code. The names come from issuer/regiondata/, which is read once, on first use.
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from issuer.errors import UnknownPlaceError
 
 __all__ = [
     "MAX_PLACE_CHARS", "Place", "Regions", "ancestors", "contains", "load_regions",
-    "parse_place", "prefix_of", "province_of",
+    "parse_place", "prefix_of",
 ]  # fmt: skip
 
 CODE_DIGITS: Final = 6
@@ -71,13 +71,6 @@ class Regions:
         """All that have a name: divisions and compounds."""
         return tuple(self._places.values())
 
-    def provinces(self) -> tuple[Place, ...]:
-        return self._below(lambda code: code.endswith("0000"))
-
-    def children(self, outer: str) -> tuple[Place, ...]:
-        """The named places directly below *outer*, in the order of their codes."""
-        return self._below(lambda code: self.parent(code) == outer)
-
     def parent(self, place: str) -> str | None:
         """The smallest division around *place*; None for a province."""
         return next((code for code in ancestors(place) if code in self.divisions), None)
@@ -86,9 +79,6 @@ class Regions:
         """The Chinese name from the province down: 黑龙江省牡丹江市绥芬河市青云小区."""
         around = [code for code in reversed(ancestors(place)) if code in self.divisions]
         return "".join(self.place(code).zh for code in (*around, place))
-
-    def _below(self, wanted: Callable[[str], bool]) -> tuple[Place, ...]:
-        return tuple(self._places[code] for code in sorted(self._places) if wanted(code))
 
 
 @functools.cache
@@ -114,10 +104,6 @@ def ancestors(place: str) -> tuple[str, ...]:
     code = place[:CODE_DIGITS]
     around = (code, code[:4] + "00", code[:2] + "0000")
     return tuple(dict.fromkeys(outer for outer in around if outer != place))
-
-
-def province_of(place: str) -> str:
-    return place[:2] + "0000"
 
 
 def parse_place(text: object) -> str:

@@ -13,7 +13,6 @@ from issuer.notice import (
     Entry,
     Notice,
     Retraction,
-    known_at,
     sign_notice,
     verify_notice,
 )
@@ -192,23 +191,6 @@ def test_sign_notice_that_would_not_be_taken_is_an_error_of_the_caller() -> None
     foreign = replace(NOTICE, entries=(replace(ENTRIES[0], record=record(Kind.CONTACT)),))
     with pytest.raises(ValueError, match="not those of this notice"):
         sign_notice(foreign, LAB)
-
-
-def test_known_at_leaves_out_what_came_later_and_what_was_taken_back() -> None:
-    """A replay sees the records of its instant: late ones not yet, retracted ones no longer."""
-    early = replace(record(Kind.CONTACT), recorded_at=NOW)
-    late = replace(record(Kind.CONTACT), recorded_at=NOW + 10)
-    gone = Retraction(PERSON, early.evidence_id, early.source, NOW + 20)
-    records = [early, late]
-    seen = [known_at(records, [gone], NOW + s) for s in (-1, 0, 10, 19, 20)]
-    assert seen == [(), (early,), (early, late), (early, late), (late,)]
-
-
-def test_known_at_only_the_source_takes_its_record_back() -> None:
-    """A lab cannot make another's record disappear."""
-    one = record(Kind.CONTACT)
-    stranger = Retraction(PERSON, one.evidence_id, "ffffffff", 0)
-    assert known_at([one], [stranger], NOW) == (one,)
 
 
 def test_notice_reasons_are_bounded() -> None:
