@@ -1,8 +1,9 @@
 """One way to open a database: SQLite as the embedded default, PostgreSQL beside it. Shell.
 
-Bound values never reach an exception's text (`hide_parameters`). A SQLite file is made with mode
-0600 before SQLite first opens it; its -wal and -shm files inherit that. Transactions that write
-take the write lock at once, so none of them fails half-way because another one came first.
+Values never reach an exception's text: `hide_parameters`, and no details from the server. A
+SQLite file is made with mode 0600 before SQLite first opens it; its -wal and -shm files inherit
+that. Transactions that write take the write lock at once, so none of them fails half-way because
+another one came first.
 """
 
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -40,7 +41,9 @@ def open_engine(url: str) -> Engine:
             return _open_sqlite(parsed)
         case "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-            return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+            engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+            event.listen(engine, "handle_error", _without_values)
+            return engine
         case other:
             raise ValueError(f"{other} is not a database that Celadon uses")
 
@@ -54,7 +57,7 @@ def create_tables(engine: Engine, metadata: MetaData) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that may write; committed, durable, when the block ends without an error."""
-    with _naming_damage(engine), engine.connect() as connection:
+    with engine.connect() as connection:
         connection.execution_options(**{_WRITES: True})
         with connection.begin():
             yield connection
@@ -63,7 +66,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that sees one state of the database, whoever writes meanwhile."""
-    with _naming_damage(engine), engine.connect() as connection:
+    with engine.connect() as connection:
         if not is_sqlite(engine):
             connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
@@ -76,23 +79,37 @@ def is_sqlite(engine: Engine) -> bool:
 
 def is_disk_failure(error: DBAPIError) -> bool:
     """Whether SQLite could not read or write its file, so that nothing is known of a commit."""
-    return _sqlite_code(error) == sqlite3.SQLITE_IOERR
+    return _sqlite_code(error.orig) == sqlite3.SQLITE_IOERR
 
 
-@contextmanager
-def _naming_damage(engine: Engine) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        if _sqlite_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise DatabaseDamagedError(f"{engine.url.database} is damaged") from error
-        raise
-
-
-def _sqlite_code(error: DBAPIError) -> int | None:
+def _sqlite_code(error: BaseException | None) -> int | None:
     """SQLite's primary result code."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
+    code: int | None = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Whether the file is not what SQLite wrote, as SQLite or Python's module for it puts it."""
+    return (
+        isinstance(error, UnicodeDecodeError)  # the text of SQLite's error quotes a damaged name
+        or _sqlite_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        or str(error).startswith("Could not decode to UTF-8")
+    )
+
+
+def _without_values(context: ExceptionContext) -> None:
+    """PostgreSQL quotes the row that broke a constraint, where `hide_parameters` does not reach."""
+    diagnosis = getattr(context.original_exception, "diag", None)
+    if diagnosis is not None and diagnosis.message_detail is not None:
+        for error in (context.original_exception, context.sqlalchemy_exception):
+            if error is not None:
+                error.args = (diagnosis.message_primary,)
+
+
+def _on_error(context: ExceptionContext) -> DatabaseDamagedError | None:
+    if context.engine is not None and _is_damage(context.original_exception):
+        return DatabaseDamagedError(f"{context.engine.url.database} is damaged")
+    return None
 
 
 def _open_sqlite(url: URL) -> Engine:
@@ -102,6 +119,7 @@ def _open_sqlite(url: URL) -> Engine:
     engine = create_engine(url, hide_parameters=True)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
+    event.listen(engine, "handle_error", _on_error)
     return engine
 
 
@@ -122,7 +140,13 @@ def _on_connect(connection: sqlite3.Connection, _record: ConnectionPoolEntry) ->
         "secure_delete = ON",
         "foreign_keys = ON",
     ):
-        cursor.execute(f"PRAGMA {pragma}")
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+        except UnicodeDecodeError as error:
+            # SQLAlchemy passes on only the driver's own errors while it connects.
+            damage = sqlite3.DatabaseError("the schema is not text")
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damage from error
     cursor.close()
 
 

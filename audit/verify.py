@@ -81,7 +81,7 @@ def verify_connection(
             _check_file(connection)
     except _BrokenError as error:
         return Broken(error.leaf_index, str(error))
-    except DBAPIError as error:
+    except (DatabaseDamagedError, DBAPIError) as error:
         return Broken(check.size, f"or what belongs to it cannot be read: {_cause(error)}")
     return verdict
 
@@ -267,7 +267,7 @@ def _rows(connection: Connection) -> Iterator[Row[Any]]:
         after = statement if last is None else statement.where(column > last)
         try:
             chunk = list(connection.execute(after.limit(_CHUNK)))
-        except DBAPIError:
+        except (DatabaseDamagedError, DBAPIError):
             chunk = list(connection.execute(after.limit(1)))
         yield from chunk
         if not chunk:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from audit.database import is_sqlite, open_engine, reading, writing
 from audit.errors import DatabaseDamagedError
-from audit.models import log_entries, metadata
+from audit.models import closed_cases, log_entries, metadata
 from tests.log_support import a_log, opened, some_events
 
 ROOT = Path(__file__).parents[3]
@@ -98,6 +99,20 @@ def test_failed_statement_shows_no_bound_value(engine_url: str) -> None:
                 connection.execute(log_entries.insert(), again)
             assert CANARY.decode() not in f"{caught.value}{caught.value!r}"
             assert "hide_parameters" in str(caught.value)
+
+
+def test_broken_constraint_shows_no_row(engine_url: str) -> None:
+    """C122: the server's own words about the row that broke a constraint do not come through."""
+    row = {"organisation": CANARY.decode(), "reference": CANARY.decode(), "event_id": CANARY}
+    with opened(engine_url) as engine:
+        with writing(engine) as connection:
+            connection.execute(closed_cases.insert().values(row))
+        for broken in (row, row | {"reference": "other", "event_id": None}):
+            with pytest.raises(IntegrityError) as caught, writing(engine) as connection:
+                connection.execute(closed_cases.insert().values(broken))
+            shown = "".join(traceback.format_exception(caught.value))
+            assert CANARY.decode() not in shown
+            assert CANARY.hex() not in shown
 
 
 def test_writing_error_inside_leaves_nothing(engine_url: str) -> None:
