@@ -22,10 +22,8 @@ from types import TracebackType
 from typing import Any, Final, TextIO
 
 import structlog
-from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 
-__all__ = ["ALLOWED_KEYS", "AccessLogger", "configure", "install_hooks"]
+__all__ = ["ALLOWED_KEYS", "configure", "install_hooks"]
 
 ALLOWED_KEYS: Final = frozenset({
     "batch", "count", "duration_ms", "environment", "error", "error_at", "error_causes", "event",
@@ -41,7 +39,6 @@ _MAX_EVENT: Final = 60
 _VALUE: Final = re.compile(r"(?!.*[0-9]{9})[A-Za-z0-9_.,:/{}+-]{0,200}", re.ASCII)
 _MAX_INT: Final = 10**10  # the smallest mobile number is larger
 _MAX_CAUSES: Final = 4
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _EventDict = MutableMapping[str, Any]
 
@@ -99,21 +96,6 @@ class _Through(logging.Handler):
             logger=record.name,
             source=f"{record.module}:{record.lineno}",
             exc_info=record.exc_info,
-        )
-
-
-class AccessLogger(AbstractAccessLogger):
-    """Method, route template, status, time taken. No path, query, header or address."""
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        match_info = getattr(request, "match_info", None)
-        resource = match_info.route.resource if match_info is not None else None
-        structlog.get_logger().info(
-            "request",
-            method=request.method if request.method in _METHODS else "other",
-            route=resource.canonical if resource is not None else "none",
-            status=response.status,
-            duration_ms=round(time * 1000, 2),
         )
 
 

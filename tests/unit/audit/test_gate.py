@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, text, update
@@ -25,10 +26,19 @@ from audit.access import (
     own_record_request,
 )
 from audit.database import reading, writing
-from audit.errors import AuditError, EventConflictError, GrantError, LoadError, LogClockError
+from audit.errors import (
+    AuditError,
+    EventConflictError,
+    EventError,
+    GrantError,
+    LoadError,
+    LogBusyError,
+    LogClockError,
+)
 from audit.events import Event, Kind, decode_event
 from audit.gate import Gate, Opened, Refused
 from audit.gatecheck import gate_problems
+from audit.grants import decode_grant, encode_grant
 from audit.models import access_uses, grants, log_entries
 from tests.access_support import CASE, GRANDMOTHER, HOSPITAL, NOW, a_grant, a_request
 from tests.audit_support import Door, open_door
@@ -217,6 +227,25 @@ def test_gate_grant_that_is_ended_in_between_lets_nobody_in(door: Door) -> None:
     assert isinstance(refused, Refused)
     assert refused.reason is DenyReason.NO_GRANT
     assert door.load.calls == []
+
+
+def test_gate_that_never_catches_up_gives_up_and_lets_nobody_in(door: Door) -> None:
+    """Where every decision is overtaken before its entry, the answer is an error, not a read."""
+    ids = [a_grant().grant_id]
+
+    def randomness(count: int) -> bytes:
+        if ids[-1]:
+            door.gate.end_grant(ids[-1], by="head-of-desk-2", now=NOW)
+            ids.append(b"")
+        else:
+            ids.append(os.urandom(16))
+            door.gate.grant(a_grant(grant_id=ids[-1]), now=NOW)
+        return os.urandom(count)
+
+    with pytest.raises(LogBusyError):
+        Gate(door.engine, door.log, randomness=randomness).open(a_request(), door.load, now=NOW)
+    assert door.load.calls == []
+    assert not events(door, Kind.ACCESS_GRANTED) + events(door, Kind.ACCESS_DENIED)
 
 
 def test_gate_log_that_cannot_be_written_lets_nobody_in(door: Door) -> None:
@@ -420,3 +449,19 @@ def test_gate_uses_older_than_a_day_are_forgotten(door: Door) -> None:
         rows = connection.execute(select(access_uses.c.subject)).scalars().all()
     assert rows == [NEIGHBOUR]
     assert problems(door, NOW + DAY_S) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"to": 17}, {"role": "king"}, {"purposes": ["fun"]}, {"fields": ["diary"]}, {"quotas": [1]},
+        {"quotas": [0, 1, 1]}, {"by": "clerk-17"}, {"until": 0}, {"org": "*"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_decode_grant_of_an_event_that_no_gate_wrote_is_refused(change: dict[str, Any]) -> None:
+    """A grant that could not be made cannot be read either."""
+    event = encode_grant(a_grant(), now=NOW)
+    assert decode_grant(event) == a_grant()
+    with pytest.raises(EventError):
+        decode_grant(replace(event, details={**event.details, **change}))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from audit.access import DenyReason, Field, Purpose, Role
+from audit.access import DenyReason, Field, Purpose, Role, own_record_request
 from audit.errors import AuditError, CheckpointError, EventError, ProofError
 from audit.events import Event, Kind
 from audit.gate import Opened, Refused
@@ -17,6 +17,7 @@ from keys.signer import SeedSigner
 from tests.access_support import CASE, GRANDMOTHER, HOSPITAL, NOW, a_grant, a_request
 from tests.audit_support import ORIGIN, SIGNER, Door, open_door
 
+OWN = own_record_request(GRANDMOTHER, frozenset({Field.ACCESS_RECORD}))
 KEY = NoteKey(ORIGIN, SIGNER.public_key)
 
 
@@ -83,6 +84,15 @@ def test_own_record_of_a_refused_stranger_says_so(door: Door) -> None:
     assert (stranger.role, stranger.refused) == (None, DenyReason.NO_GRANT)
     assert f"{HOSPITAL.id}（身份未知）" in stranger.zh()
     assert f"{HOSPITAL.id} (unknown)" in stranger.en()
+
+
+def test_own_record_read_too_often_is_refused(door: Door) -> None:
+    """A person's own reads have a limit as well, far beyond what anybody needs."""
+    for _ in range(100):
+        assert isinstance(door.gate.open(OWN, door.load, now=NOW), Opened)
+    refused = own_record(door.gate, door.log, GRANDMOTHER, now=NOW)
+    assert isinstance(refused, Refused)
+    assert refused.reason is DenyReason.QUOTA_CLERK
 
 
 def test_own_record_proofs_verify_offline(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

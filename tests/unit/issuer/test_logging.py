@@ -21,7 +21,8 @@ from sqlalchemy import Column, MetaData, Table, Text, insert
 from sqlalchemy.exc import IntegrityError
 
 from audit.database import create_tables, open_engine
-from issuer.logging import ALLOWED_KEYS, AccessLogger, configure
+from issuer.logging import ALLOWED_KEYS, configure
+from issuer.web.accesslog import COUNTS, RouteCounts
 
 CANARIES = ("王秀兰-canary", "WangXiulan@canary", "13812345678", "610104193612131234")
 
@@ -249,10 +250,11 @@ async def test_access_log_of_failing_requests_holds_no_canary(
         fail(tmp_path)
         raise AssertionError("unreachable")
 
+    COUNTS.requests.clear()  # of other tests in this process
     app = web.Application()
     app.router.add_post("/fail/{failure}", handle)
     server = TestServer(app)
-    await server.start_server(access_log_class=AccessLogger)
+    await server.start_server(access_log_class=RouteCounts)
     answers = []
     async with TestClient(server) as client:
         methods = [("POST", f"/fail/{failure}") for failure in FAILURES]
@@ -265,13 +267,14 @@ async def test_access_log_of_failing_requests_holds_no_canary(
                 data=CANARIES[0],
             )
             answers.append(await response.text())
-    requests = [line for line in lines(stream) if line["event"] == "request"]
-    assert [(r["method"], r["route"], r["status"]) for r in requests] == [
-        ("POST", "/fail/{failure}", 500), ("POST", "/fail/{failure}", 500),
-        ("POST", "/fail/{failure}", 504), ("other", "none", 405), ("POST", "none", 404),
+    COUNTS.report()
+    requests = [line for line in lines(stream) if line["event"] == "requests"]
+    assert [(r["method"], r["route"], r["status"], r["count"]) for r in requests] == [
+        ("POST", "/fail/{failure}", 500, 2), ("POST", "/fail/{failure}", 504, 1),
+        ("POST", "none", 404, 1), ("other", "none", 405, 1),
     ]  # fmt: skip
     assert {frozenset(r) for r in requests} == {
-        frozenset({"event", "level", "time", "method", "route", "status", "duration_ms"})
+        frozenset({"event", "level", "time", "method", "route", "status", "count", "duration_ms"})
     }
     assert len([line for line in lines(stream) if "error" in line]) == 2
     assert_no_canary(stream.getvalue())
