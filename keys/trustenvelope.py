@@ -23,8 +23,8 @@ from keys.errors import (
 )
 
 __all__ = [
-    "MAX_BYTES", "TYP", "Envelope", "Signature", "encode_envelope", "merge_envelopes",
-    "parse_envelope", "sig_structure", "sign_payload", "signed_bytes",
+    "MAX_BYTES", "MAX_SIGNATURES", "TYP", "Envelope", "Signature", "encode_envelope",
+    "merge_envelopes", "parse_envelope", "sig_structure", "sign_payload", "signed_bytes",
 ]  # fmt: skip
 
 TYP: Final = "application/celadon-trust-list+cbor"

@@ -21,7 +21,10 @@ from keys.errors import (
 from keys.kid import KID_BYTES, kid
 from keys.lifecycle import Environment, Purpose
 
-__all__ = ["MAX_KEYS", "MAX_LIST_NUMBER", "ListedIssuer", "ListedKey", "Roots", "TrustList"]
+__all__ = [
+    "MAX_KEYS", "MAX_LIST_NUMBER", "MAX_ROOTS", "MAX_TEXT", "ListedIssuer", "ListedKey", "Roots",
+    "TrustList",
+]  # fmt: skip
 
 MAX_KEYS: Final = 4_096
 MAX_ROOTS: Final = 16

@@ -1,0 +1,77 @@
+"""The examples in docs/spec/sign1.md and docs/spec/trust-list.md are what the code makes.
+
+python tests/unit/keys/test_keys_docs.py        writes them anew
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from keys import cbor
+from keys.cose import sign_sign1
+from keys.signer import SeedSigner
+from keys.trustenvelope import MAX_BYTES, MAX_SIGNATURES
+from keys.trustmodel import MAX_KEYS, MAX_LIST_NUMBER, MAX_ROOTS, MAX_TEXT
+from keys.trustupdate import MAX_SKEW_S, MAX_STEP
+from tests.diagnostic import diagnostic
+from tests.vectors import generate_trust_list as generate
+
+DOCS: Final = Path(__file__).parents[3] / "docs" / "spec"
+BLOCK: Final = "<!-- example: {} -->\n```\n{}\n```\n"
+
+
+def _sign1() -> str:
+    data = sign_sign1(b"\xa0", SeedSigner(b"\x07" * 32), typ="application/celadon-rules+cbor")
+    parts = cbor.decode(data[1:], max_bytes=1_000)
+    return f"18({diagnostic(parts)})\n\n{data.hex()}"
+
+
+def _payload() -> str:
+    return diagnostic(cbor.decode(generate.PAYLOAD, max_bytes=10_000))
+
+
+def _envelope() -> str:
+    parts = cbor.decode(generate.GOOD[2:], max_bytes=10_000)
+    assert isinstance(parts, list)
+    parts[2] = b""
+    return f"98({diagnostic(parts)})".replace("h''", "<the payload>")
+
+
+EXAMPLES: Final[dict[tuple[str, str], Callable[[], str]]] = {
+    ("sign1.md", "sign1"): _sign1,
+    ("trust-list.md", "payload"): _payload,
+    ("trust-list.md", "envelope"): _envelope,
+}
+
+
+@pytest.mark.parametrize(("file", "name"), EXAMPLES, ids="-".join)
+def test_example_in_the_spec_is_what_the_code_makes(file: str, name: str) -> None:
+    """A reader who follows the example gets these bytes."""
+    assert BLOCK.format(name, EXAMPLES[file, name]()) in (DOCS / file).read_text()
+
+
+def test_limits_in_the_spec_are_those_of_the_code() -> None:
+    """The numbers that the trust list's page names are the constants."""
+    text = " ".join((DOCS / "trust-list.md").read_text().split())
+    limits = (
+        f"{MAX_BYTES >> 20} MiB, {MAX_SIGNATURES} signatures, {MAX_ROOTS} roots, "
+        f"{MAX_KEYS:,} keys, list numbers of {MAX_LIST_NUMBER.bit_length()} bits, texts of {MAX_TEXT} printable "
+        f"characters, {MAX_STEP:,} versions in one step, {MAX_SKEW_S} seconds"
+    )
+    assert limits in text
+
+
+def _write() -> None:
+    for (file, name), make in EXAMPLES.items():
+        path = DOCS / file
+        marker = re.escape(f"<!-- example: {name} -->\n") + r"(```\n.*?\n```\n)?"
+        text = BLOCK.format(name, make())
+        before = path.read_text()
+        path.write_text(re.sub(marker, text.replace("\\", r"\\"), before, flags=re.DOTALL))
+
+
+if __name__ == "__main__":
+    _write()
