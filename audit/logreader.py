@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from audit import store
 from audit.database import reading
 from audit.errors import EmptyLogError
-from audit.events import Event, decode_event
+from audit.events import Event, Kind, decode_event
 from audit.models import log_entries
 from audit.tlog.merkle import consistency_proof, inclusion_proof, root_of
 from audit.tlog.note import KeyType, NoteKey
@@ -133,6 +133,29 @@ class LogReader:
                 proof = Proof(entry.leaf_index, tuple(hashes), head.checkpoint, opening)
                 found.append(LoggedEvent(entry.leaf_index, decode_event(entry.body), proof))
             return tuple(found)
+
+    def subjects(self, *, after: bytes, limit: int) -> list[bytes]:
+        """The next *limit* subjects that the log is about, in order: for going through all."""
+        with reading(self._engine) as connection:
+            return store.read_subjects(connection, after, limit)
+
+    def events_about(
+        self, kinds: Iterable[Kind], *, after: bytes, last: bytes | None
+    ) -> list[Event]:
+        """All events of these kinds about the subjects behind *after* up to *last* (None: all).
+
+        Oldest first. What was erased is not there any more.
+        """
+        with reading(self._engine) as connection:
+            entries = store.read_about(connection, after, last, [kind.value for kind in kinds])
+        return [decode_event(entry.body) for entry in entries if entry.body is not None]
+
+    def events_of_kinds(self, kinds: Iterable[Kind]) -> list[Event]:
+        """All events of these kinds, oldest first: for kinds of which there are few."""
+        chosen = log_entries.c.kind.in_([kind.value for kind in kinds])
+        with reading(self._engine) as connection:
+            entries = list(store.read_entries(connection, chosen))
+        return [decode_event(entry.body) for entry in entries if entry.body is not None]
 
     def knows(self, event_ids: Iterable[bytes]) -> set[bytes]:
         """Those of *event_ids* that are in the log."""

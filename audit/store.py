@@ -16,7 +16,8 @@ from audit.tlog.tiles import TileChange
 
 __all__ = [
     "Entry", "EntryRow", "Head", "add_checkpoint", "add_entries", "erase_entries", "has_entries",
-    "put_tiles", "read_entries", "read_head", "read_known", "read_tile", "swap_head",
+    "put_tiles", "read_about", "read_entries", "read_head", "read_known", "read_subjects",
+    "read_tile", "swap_head",
 ]  # fmt: skip
 
 #: leaf_index, event_id, kind, at, subject, salt, body, commitment.
@@ -114,6 +115,28 @@ def read_entries(connection: Connection, where: ColumnElement[bool]) -> Iterator
     statement = select(log_entries).where(where).order_by(log_entries.c.leaf_index)
     for row in connection.execute(statement):
         yield Entry(*row)
+
+
+def read_subjects(connection: Connection, after: bytes, limit: int) -> list[bytes]:
+    """The next *limit* subjects that any entry is about, in order."""
+    column = log_entries.c.subject
+    statement = select(column).distinct().where(column > after).order_by(column).limit(limit)
+    return [row[0] for row in connection.execute(statement)]
+
+
+def read_about(
+    connection: Connection, after: bytes, last: bytes | None, kinds: Sequence[str]
+) -> list[Entry]:
+    """Entries of these kinds about the subjects behind *after* up to *last* (None: all)."""
+    column = log_entries.c.subject
+    chosen = (column > after) if last is None else (column > after) & (column <= last)
+    # Sorted here: asked to sort, a database reads the whole log in its order instead.
+    rows = connection.execute(select(log_entries).where(chosen, log_entries.c.kind.in_(kinds)))
+    return sorted((Entry(*row) for row in rows), key=_leaf_index)
+
+
+def _leaf_index(entry: Entry) -> int:
+    return entry.leaf_index
 
 
 def read_known(connection: Connection, event_ids: Iterable[bytes]) -> dict[bytes, Entry]:

@@ -28,9 +28,10 @@ from issuer.risk import (
 )
 from issuer.rules import RULES_TYP, verify_rules
 from issuer.ruletypes import RuleSet
+from issuer.store import Row
 from issuer.tx import Done, Tx
 
-__all__ = ["adopt_risk_table", "adopt_rules"]
+__all__ = ["adopt_risk_table", "adopt_rules", "risks_event", "rules_event"]
 
 _ADD_RULES: Final = (
     "INSERT INTO rule_set (rule_set, version, signed, adopted_at, event_id) VALUES (?, ?, ?, ?, ?)"
@@ -58,14 +59,9 @@ def adopt_rules(tx: Tx, signed: bytes) -> Done[RuleSet]:
         raise AdoptionError(f"version {rules.version} does not follow version {held[1]}")
     if not rules.valid_from <= tx.now < rules.valid_until:
         raise AdoptionError("the rule set is not valid at this instant")
-    event = Event(
-        tx.event_id(),
-        Kind.RULES_CHANGED,
-        tx.now,
-        None,
-        {"rules": rules.id, "digest": hashlib.sha256(signed).digest(), "version": rules.version},
-    )
-    tx.store.run(_ADD_RULES, (rules.id, rules.version, signed, tx.now, event.event_id))
+    row = (rules.id, rules.version, signed, tx.now, tx.event_id())
+    event = rules_event(row)
+    tx.store.run(_ADD_RULES, row)
     if held is not None:
         start_job(tx, event.event_id, Cause.RULES, None)
     return Done(rules, [event], authority=replace(tx.authority, rules=rules))
@@ -85,19 +81,29 @@ def adopt_risk_table(tx: Tx, signed: bytes) -> Done[RiskTable]:
     held = None if version is None else read_risk_table(tx.store, tx.authority.trust, version)
     if accept_risk_table(held, table) == held:
         return Done(table)
-    event = Event(
-        tx.event_id(),
-        Kind.RISK_CHANGED,
-        tx.now,
-        None,
-        {"digest": hashlib.sha256(signed).digest(), "version": table.version},
-    )
-    tx.store.run(_ADD_RISKS, (table.version, signed, tx.now, event.event_id))
+    row = (table.version, signed, tx.now, tx.event_id())
+    event = risks_event(row)
+    tx.store.run(_ADD_RISKS, row)
     if held is not None:
         start_job(
             tx, event.event_id, Cause.RISK, concerned_places(tx.store, _affected(held, table))
         )
     return Done(table, [event], authority=replace(tx.authority, risks=table))
+
+
+def rules_event(row: Row) -> Event:
+    """The log's record of a row of `rule_set`."""
+    rule_set, version, signed, adopted_at, event_id = row
+    digest = hashlib.sha256(signed).digest()
+    details = {"rules": rule_set, "digest": digest, "version": version}
+    return Event(event_id, Kind.RULES_CHANGED, adopted_at, None, details)
+
+
+def risks_event(row: Row) -> Event:
+    """The log's record of a row of `risk_table`."""
+    version, signed, adopted_at, event_id = row
+    details = {"digest": hashlib.sha256(signed).digest(), "version": version}
+    return Event(event_id, Kind.RISK_CHANGED, adopted_at, None, details)
 
 
 def _affected(held: RiskTable, table: RiskTable) -> Iterator[Affected]:

@@ -20,7 +20,7 @@ from verifier.statuslist import Status
 
 __all__ = [
     "BatchHead", "TakenBack", "batch_id", "batches_open", "codes_digest", "codes_of",
-    "find_batches", "insert_batches", "person_keys", "take_back",
+    "find_batches", "insert_batches", "issued_event", "person_keys", "take_back",
 ]  # fmt: skip
 
 _COLUMNS: Final = "event_id, subject, request_hash, colour, issued_at, exp, sealed"
@@ -86,6 +86,22 @@ class BatchHead:
         )  # fmt: skip
         context = associated("code_batch", columns)
         return (*columns, seal(b"".join(codes), key=key, context=context, nonce=nonce))
+
+
+def issued_event(head: BatchHead, codes: Sequence[bytes]) -> Event:
+    """The log's record of a batch: how many codes, and a digest that fits these codes alone."""
+    return Event(
+        head.event_id,
+        Kind.CODES_ISSUED,
+        head.issued_at,
+        head.subject,
+        {
+            "exp": head.exp,
+            "codes": len(codes),
+            "colour": int(head.colour),
+            "digest": codes_digest(codes),
+        },
+    )
 
 
 def codes_of(row: Row, *, key: bytes) -> list[bytes]:

@@ -20,7 +20,16 @@ from issuer.store import Row, Store
 from issuer.tx import Tx
 from verifier.statuslist import Status
 
-__all__ = ["Cause", "Decision", "Judged", "decided_event", "decisions_of", "evidence_of", "judge"]
+__all__ = [
+    "Cause",
+    "Decision",
+    "Judged",
+    "decided_event",
+    "decisions_of",
+    "evidence_of",
+    "judge",
+    "record_from",
+]
 
 _EVIDENCE: Final = (
     "SELECT subject, evidence_id, kind, at, until, place, value, source, origin_region,"
@@ -97,13 +106,18 @@ def evidence_of(store: Store, subjects: Sequence[bytes]) -> dict[bytes, list[Evi
     found: dict[bytes, list[Evidence]] = {subject: [] for subject in subjects}
     try:
         for row in store.rows_of(_EVIDENCE, subjects):
-            found[row[0]].append(_record(row))
+            found[row[0]].append(record_from(row))
     except (EvidenceError, ValueError) as error:
         raise IntegrityError("a row of evidence was changed") from error
     return found
 
 
-def _record(row: Row) -> Evidence:
+def record_from(row: Row) -> Evidence:
+    """The record of a row: subject, evidence id, kind and so on.
+
+    Raises:
+        EvidenceError, ValueError: It is none.
+    """
     _, evidence_id, kind, *others = row
     return Evidence(evidence_id, Kind(kind), *others)
 

@@ -9,19 +9,31 @@ from collections.abc import Sequence
 from typing import Final
 
 from audit.events import Event, Kind
+from issuer.core import Secrets
 from issuer.decisions import Cause, evidence_of, judge
-from issuer.errors import EvidenceError, NoPersonError
+from issuer.errors import EvidenceError, IntegrityError, NoPersonError, NoticeError
 from issuer.evidence import Evidence, encode_evidence
-from issuer.notice import Entry, Retraction
+from issuer.notice import EVIDENCE_TYP, Entry, Notice, Retraction, verify_notice
+from issuer.sealing import mac
 from issuer.tx import Done, Tx
+from keys.cose import parse_sign1
+from keys.ed25519 import PublicKey
+from keys.errors import Sign1Error
+from keys.kid import kid
+from keys.lifecycle import Purpose
 
-__all__ = ["evidence_digest", "record_evidence", "retract_evidence"]
+__all__ = ["evidence_digest", "notice_mac", "record_evidence", "retract_evidence", "take_notice"]
 
 _INSERT: Final = (
     "INSERT INTO evidence (subject, evidence_id, kind, at, until, place, value, source,"
     " origin_region, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _DELETE: Final = "DELETE FROM evidence WHERE subject = ? AND evidence_id = ?"
+_NUMBER: Final = "SELECT number, mac FROM notice WHERE source = ?"
+_NOTICE: Final = (
+    "INSERT INTO notice (source, number, mac) VALUES (?, ?, ?)"
+    " ON CONFLICT (source) DO UPDATE SET number = excluded.number, mac = excluded.mac"
+)
 _PEOPLE: Final = "SELECT subject FROM subject WHERE subject {keys}"
 
 
@@ -76,6 +88,57 @@ def retract_evidence(tx: Tx, retractions: Sequence[Retraction]) -> Done[int]:
         for (subject, _), record in gone.items()
     ]
     return _decided(tx, [subject for subject, _ in gone], events)
+
+
+def take_notice(tx: Tx, signed: bytes) -> Done[Notice]:
+    """Take a signed notice whole: its records, and what it takes back.
+
+    Raises:
+        NoticeError: Not the next notice of a listed EVIDENCE key, or from the future. Nothing of
+            it is used.
+        NoPersonError, EvidenceError: As `record_evidence`.
+    """
+    public_key = _evidence_key(tx, signed)
+    source = kid(public_key).hex()
+    after = _last_number(tx, source)
+    notice = verify_notice(signed, public_key, after=after)
+    if notice.issued_at > tx.now:
+        raise NoticeError("issued_at: in the future")
+    recorded = record_evidence(tx, notice.entries)
+    retracted = retract_evidence(tx, notice.retractions)
+    tag = notice_mac(tx.secrets, source, notice.number)
+    tx.store.run(_NOTICE, (source, notice.number, tag))
+    events = [*recorded.events, *retracted.events]
+    return Done(notice, events, lists=recorded.lists | retracted.lists)
+
+
+def notice_mac(secrets: Secrets, source: str, number: int) -> bytes:
+    """16 bytes over a row of `notice`."""
+    return mac(secrets.rows, "notice", (source, number))
+
+
+def _evidence_key(tx: Tx, signed: bytes) -> PublicKey:
+    try:
+        found = tx.authority.trust.find(
+            parse_sign1(signed, typ=EVIDENCE_TYP, max_bytes=1 << 24).kid
+        )
+    except Sign1Error as error:
+        raise NoticeError(f"notice: {error}") from error
+    if found is None or found[1].purpose is not Purpose.EVIDENCE:
+        raise NoticeError("source: not an evidence key of the trust list")
+    if not found[1].not_before <= tx.now < found[1].not_after:
+        raise NoticeError("source: its key is not in force")
+    return found[1].public_key
+
+
+def _last_number(tx: Tx, source: str) -> int:
+    rows = tx.store.rows(_NUMBER, (source,))
+    if not rows:
+        return 0
+    ((number, tag),) = rows
+    if notice_mac(tx.secrets, source, number) != tag:
+        raise IntegrityError("the row of a notice was changed")
+    return int(number)
 
 
 def _held(tx: Tx, subjects: list[bytes]) -> dict[tuple[bytes, bytes], Evidence]:

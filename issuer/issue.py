@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
-from audit.events import Event, Kind
+from audit.events import Event
 from issuer.batches import (
     BatchHead,
     batch_id,
-    codes_digest,
     codes_of,
     find_batches,
     insert_batches,
+    issued_event,
     person_keys,
 )
 from issuer.decisions import Cause, Decision, judge
@@ -210,7 +210,7 @@ def _make(
         )  # fmt: skip
         nonce = nonces[NONCE_BYTES * place : NONCE_BYTES * (place + 1)]
         rows.append(head.seal(own, key=keys[head.subject], nonce=nonce))
-        events.append(_issued_event(head, own))
+        events.append(issued_event(head, own))
         made[plan.event_id] = Issued(plan.event_id, plan.colour, own, repeated=False)
     insert_batches(tx.store, rows)
     return made, events
@@ -218,22 +218,6 @@ def _make(
 
 def _next(free: dict[int, list[Cti]], exp: int) -> Cti:
     return free[day_of(exp)].pop()
-
-
-def _issued_event(head: BatchHead, codes: tuple[bytes, ...]) -> Event:
-    """The log's record of a batch: how many codes, and a digest that fits these codes alone."""
-    return Event(
-        head.event_id,
-        Kind.CODES_ISSUED,
-        head.issued_at,
-        head.subject,
-        {
-            "exp": head.exp,
-            "codes": len(codes),
-            "colour": int(head.colour),
-            "digest": codes_digest(codes),
-        },
-    )
 
 
 def _result(  # noqa: PLR0913, PLR0917 # everything that one request may meet

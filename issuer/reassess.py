@@ -21,7 +21,7 @@ from issuer.store import Row, Store, read_store
 from issuer.tx import Done, Tx
 from issuer.writer import Writer
 
-__all__ = ["Reassessed", "concerned_places", "run_jobs", "run_windows", "start_job"]
+__all__ = ["Reassessed", "check_jobs", "concerned_places", "run_jobs", "run_windows", "start_job"]
 
 #: People of one transaction.
 SET_SIZE: Final = 2_000
@@ -176,12 +176,23 @@ def _damaged(writer: Writer, subjects: Sequence[bytes], *, now: int) -> frozense
     return frozenset(found)
 
 
+def check_jobs(store: Store, secrets: Secrets) -> list[Row]:
+    """The rows of all jobs, oldest first.
+
+    Raises:
+        IntegrityError: One of them was changed.
+    """
+    rows = store.rows(_JOBS)
+    for *columns, tag in rows:
+        if mac(secrets.rows, "job", columns) != tag:
+            raise IntegrityError("the row of a job was changed")
+    return rows
+
+
 def _next_job(writer: Writer) -> _Job | None:
     with read_store(writer.engine) as store:
-        for *columns, tag in store.rows(_JOBS):
-            event_id, cause, places, watermark, seen, recoloured, damaged, started_at = columns
-            if mac(writer.secrets.rows, "job", columns) != tag:
-                raise IntegrityError("the row of a job was changed")
+        for row in check_jobs(store, writer.secrets)[:1]:
+            event_id, cause, places, watermark, seen, recoloured, damaged, started_at, _ = row
             return _Job(
                 event_id, Cause(cause), None if places is None else tuple(cbor2.loads(places)),
                 watermark, Reassessed(seen, recoloured, damaged), started_at,

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 
 from audit.database import reading, writing
 
-__all__ = ["Row", "Store", "read_store", "write_store"]
+__all__ = ["Row", "Store", "engine_errors", "read_store", "write_store"]
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -115,3 +115,9 @@ def read_store(engine: Engine) -> Iterator[Store]:
             yield store
         finally:
             store.close()
+
+
+def engine_errors(engine: Engine) -> type[Exception]:
+    """What the driver raises; the statements of a `Store` do not pass SQLAlchemy's wrapping."""
+    errors: type[Exception] = engine.dialect.loaded_dbapi.Error
+    return errors

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,15 +13,21 @@ from sqlalchemy import Engine
 from audit.database import create_tables, open_engine
 from audit.log import Log
 from audit.models import metadata as audit_metadata
+from issuer.adoption import adopt_risk_table, adopt_rules
 from issuer.core import Authority, Secrets
 from issuer.evidence import Evidence, Kind
 from issuer.evidence_store import record_evidence
+from issuer.findings import Finding
+from issuer.issue import CodeRequest, Issued, Result, issue
 from issuer.models import metadata
 from issuer.notice import Entry
-from issuer.risk import RiskChange, RiskLevel, RiskTable
-from issuer.rules import shipped_rules
+from issuer.replay import Replay
+from issuer.risk import RiskLevel, RiskTable, sign_risk_table
+from issuer.rules import shipped_rules, sign_rules
 from issuer.ruletypes import RuleSet
 from issuer.sealing import NONCE_BYTES, wrap
+from issuer.store import read_store
+from issuer.tx import Done, Tx
 from issuer.writer import Writer
 from keys.ed25519 import PublicKey
 from keys.lifecycle import Environment, Purpose
@@ -156,26 +162,59 @@ class Desk:
         self.add_people(range(count), now=now)
         self.record(*(lives(number) for number in range(count)), now=now)
 
-    def with_risk(self, place: str, level: RiskLevel, *, now: int = NOW) -> RiskChange:
-        """Put a change of risk in force for the authority, without re-assessing anybody."""
+    def issue(self, *requests: CodeRequest, now: int = NOW) -> list[Result]:
+        """One transaction for all of these requests."""
+
+        def work(tx: Tx) -> Done[list[Result]]:
+            made = issue(tx, requests)
+            return Done(made.results, made.events, made.repeated, made.lists)
+
+        return self.writer.run(work, now=now)
+
+    def paper(self, *numbers: int, key: str = "paper", now: int = NOW) -> list[Issued]:
+        """One paper code for each of these people, who must have a colour."""
+        results = self.issue(*(CodeRequest(subject(n), key) for n in numbers), now=now)
+        assert all(isinstance(result, Issued) for result in results), results
+        return [result for result in results if isinstance(result, Issued)]
+
+    def raise_risk(self, place: str, level: RiskLevel, *, now: int = NOW) -> None:
+        """Adopt a risk table in which *place* has this level; re-assesses nobody."""
         risks = self.writer.authority.risks.with_change(place, level, now, issued_at=now)
-        self.writer.authority = replace(self.writer.authority, risks=risks)
-        return RiskChange(place, level, now)
+        signed = sign_risk_table(risks, signer(Purpose.RULES.value))
+        self.writer.run(lambda tx: adopt_risk_table(tx, signed), now=now)
+
+    def adopt(self, rules: RuleSet, *, now: int = NOW) -> None:
+        signed = sign_rules(rules, signer(Purpose.RULES.value))
+        self.writer.run(lambda tx: adopt_rules(tx, signed), now=now)
+
+    def colours(self) -> dict[bytes, int | None]:
+        with read_store(self.engine) as store:
+            return dict(store.rows("SELECT subject, colour FROM decision"))
+
+    def findings(self, *, now: int = NOW) -> list[Finding]:
+        run = Replay(self.engine, self.log, SECRETS, self.writer.authority, now=now)
+        return list(run.findings())
 
 
 @contextmanager
-def desk(url: str, folder: Path, *, authority: Authority, name: str = "desk") -> Iterator[Desk]:
-    """Open (or make) the databases at *url* and beside it."""
+def desk(
+    url: str, folder: Path, *, authority: Authority, name: str = "desk", adopted: bool = True
+) -> Iterator[Desk]:
+    """Open (or make) the databases at *url* and beside it; *adopted*: with rules and risks."""
     engine = open_engine(url)
     audit_engine = open_engine(f"sqlite:///{folder}/audit.db")
     create_tables(engine, metadata)
     create_tables(audit_engine, audit_metadata)
+    log_randomness = seeded(name + " log")
     try:
-        log = Log(
-            audit_engine, signer("checkpoint"), "celadon.test/log", randomness=seeded(name + "l")
-        )
+        log = Log(audit_engine, signer("checkpoint"), "celadon.test/log", randomness=log_randomness)
         writer = Writer(engine, log, SECRETS, authority, randomness=seeded(name))
-        yield Desk(engine, audit_engine, log, writer)
+        opened = Desk(engine, audit_engine, log, writer)
+        if adopted:
+            opened.adopt(authority.rules, now=NOW - 1)
+            signed = sign_risk_table(authority.risks, signer(Purpose.RULES.value))
+            writer.run(lambda tx: adopt_risk_table(tx, signed), now=NOW - 1)
+        yield opened
     finally:
         engine.dispose()
         audit_engine.dispose()

@@ -1,0 +1,234 @@
+"""The auditor's replay: nothing to say about an honest database, and something about every flip."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from issuer.evidence_store import take_notice
+from issuer.findings import Topic
+from issuer.issue import CodeRequest
+from issuer.models import metadata
+from issuer.notice import Notice, sign_notice
+from issuer.reassess import run_jobs, run_windows
+from issuer.replay import Replay
+from issuer.risk import RiskLevel
+from keys.lifecycle import Purpose
+from tests.issuing_support import (
+    COMPOUND,
+    DAY_S,
+    NOW,
+    SECRETS,
+    Desk,
+    authority,
+    contact,
+    desk,
+    entered,
+    holder_keys,
+    signer,
+    subject,
+)
+
+LATER = NOW + 3600
+#: Tables of the people package: covered by their own seals, docs/privacy.md.
+OTHERS = {"identity", "identity_index", "one_time_code", "binding"}
+#: Deleting such a row takes nothing from anybody; what a lost job leaves undone is LATE.
+WORK = {"outbox", "job", "notice"}
+
+
+def busy(office: Desk) -> None:
+    """A life with a bit of everything: colours, codes of both media, taken-back ones, a notice."""
+    office.residents(4)
+    office.record(entered(1), entered(2))
+    office.issue(CodeRequest(subject(0), "phone", holder_keys(3), 3))
+    office.paper(0, 1, 2, 3)
+    record = contact(3)
+    source = signer(Purpose.EVIDENCE.value)
+    notice = Notice(1, record.record.recorded_at, "610000", source.kid.hex(), (record,), ())
+    office.writer.run(lambda tx: take_notice(tx, sign_notice(notice, source)), now=NOW)
+    office.raise_risk(COMPOUND, RiskLevel.MEDIUM, now=NOW + 60)
+    run_jobs(office.writer, now=NOW + 120)
+    office.paper(1, key="again", now=LATER)
+
+
+@pytest.fixture
+def office(engine_url: str, tmp_path: Path) -> Iterator[Desk]:
+    with desk(engine_url, tmp_path, authority=authority()) as opened:
+        busy(opened)
+        yield opened
+
+
+def topics(office: Desk, *, now: int = LATER) -> set[Topic]:
+    return {finding.topic for finding in office.findings(now=now)}
+
+
+def tamper(engine: Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_replay_of_an_honest_database_finds_nothing(office: Desk) -> None:
+    """What the issuer wrote is what the log says and what the rules give."""
+    run = Replay(office.engine, office.log, SECRETS, office.writer.authority, now=LATER)
+    assert list(run.findings()) == []
+    assert (run.people, run.codes) == (4, 8)
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE decision SET colour = 0 WHERE colour = 2", Topic.DECISION),
+        ("UPDATE evidence SET value = 'suspected' WHERE kind = 'contact'", Topic.EVIDENCE),
+        ("UPDATE evidence SET value = 'rumour' WHERE kind = 'contact'", Topic.EVIDENCE),
+        ("DELETE FROM evidence WHERE kind = 'contact'", Topic.EVIDENCE),
+        ("DELETE FROM decision", Topic.DECISION),
+        ("DELETE FROM code_batch", Topic.BATCH),
+        ("DELETE FROM subject", Topic.KEY),
+        ("DELETE FROM status_change", Topic.STATUS),
+        ("UPDATE code_batch SET taken_back = NULL", Topic.BATCH),
+        ("UPDATE status_list SET cursor = 0", Topic.LIST),
+        ("DELETE FROM rule_set", Topic.POLICY),
+        ("DELETE FROM risk_table WHERE version = 1", Topic.POLICY),
+    ],
+)
+def test_replay_after_a_change_by_sql_names_it(
+    office: Desk, statement: str, expected: Topic
+) -> None:
+    """Whoever can write to the database, and only there, does not get through unseen."""
+    tamper(office.engine, statement)
+    assert expected in topics(office)
+
+
+def test_replay_evidence_added_by_sql_is_found(office: Desk) -> None:
+    """A record that nobody recorded is found, even where it is perfectly formed."""
+    tamper(
+        office.engine,
+        "INSERT INTO evidence SELECT subject, event_id, 'symptom', 1607800000, NULL, '', 'cough',"
+        " '00000000', '610000', 1607800000 FROM decision WHERE colour = 0",
+    )
+    assert {Topic.EVIDENCE, Topic.COLOUR} <= topics(office)
+
+
+def test_replay_an_old_decision_brought_back_is_found(office: Desk) -> None:
+    """A decision that was right once, and is in the log, is not the last one."""
+    with office.engine.begin() as connection:
+        row = connection.execute(
+            metadata.tables["decision"]
+            .select()
+            .where(metadata.tables["decision"].c.subject == subject(3))
+        ).one()
+    assert row.colour == 2
+    old = next(
+        logged.event
+        for logged in office.log.events_of(subject(3))
+        if logged.event.kind == "decided"
+    )
+    with office.engine.begin() as connection:
+        connection.execute(
+            metadata.tables["decision"].update().where(
+                metadata.tables["decision"].c.subject == subject(3)
+            ).values(
+                colour=old.details["colour"], reasons=old.details["reasons"],
+                evidence_commitment=old.details["evidence"], changes_at=old.details["changes"],
+                decided_at=old.at, event_id=old.event_id, cause=old.details["cause"],
+            )
+        )  # fmt: skip
+    assert {Topic.DECISION, Topic.COLOUR} <= topics(office)
+
+
+def test_replay_when_a_window_has_ended_says_that_it_is_late(office: Desk) -> None:
+    """A colour that should have changed by itself is found until somebody looks again."""
+    ended = NOW + 20 * DAY_S
+    assert topics(office, now=ended) == {Topic.LATE}
+    run_windows(office.writer, now=ended)
+    assert topics(office, now=ended) == set()
+
+
+def test_replay_when_a_job_waits_says_that_it_is_late(office: Desk) -> None:
+    """A change of risk that nobody followed up is found, whether the job's row is there or not."""
+    office.raise_risk("610102", RiskLevel.HIGH, now=LATER)
+    tamper(office.engine, "DELETE FROM job")
+    assert topics(office) == {Topic.LATE}
+
+
+def test_replay_events_still_owed_to_the_log_are_no_findings(
+    office: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two commits the outbox speaks for the log."""
+
+    def unavailable(*_: object, **__: object) -> list[int]:
+        raise OSError("the log is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(office.log, "append", unavailable)
+        with pytest.raises(OSError, match="away"):
+            office.paper(2, key="unheard", now=LATER)
+    assert topics(office) == set()
+
+
+Flip = Callable[[object], list[object]]
+
+
+def flips(value: object) -> list[object]:
+    """Other values: one bit elsewhere, at the beginning, in the middle, at the end."""
+    match value:
+        case None:
+            return [0]
+        case int():
+            return [value ^ 1, value ^ 1 << 20, None]
+        case bytes():
+            return [_flipped(value, i) for i in {0, len(value) // 2, len(value) - 1} if value]
+        case str():
+            raw = value.encode()
+            changed = [_flipped(raw, i) for i in {0, len(raw) // 2, len(raw) - 1} if raw]
+            return [data.decode("ascii", "replace") for data in changed] or ["x"]
+    raise AssertionError(type(value))
+
+
+def _flipped(data: bytes, index: int) -> bytes:
+    return data[:index] + bytes((data[index] ^ 1,)) + data[index + 1 :]
+
+
+def test_replay_every_flipped_column_of_every_row_is_found(tmp_path: Path) -> None:
+    """No column of no table of the core can be changed unseen. Exhaustive over a small life."""
+    path = tmp_path / "issuer.db"
+    with desk(f"sqlite:///{path}", tmp_path, authority=authority()) as office:
+        busy(office)
+        office.raise_risk("610102", RiskLevel.LOW, now=LATER)  # a job that waits
+        assert topics(office) == set()
+        tried = 0
+        with sqlite3.connect(path, isolation_level=None) as raw:
+            for table in metadata.sorted_tables:
+                if table.name not in OTHERS:
+                    tried += _flip_table(raw, office, table.name)
+        assert tried > 600
+        assert topics(office) == set()
+
+
+def _flip_table(raw: sqlite3.Connection, office: Desk, table: str) -> int:
+    """Change one value at a time, and put it back."""
+    names = [column.name for column in metadata.tables[table].columns]
+    every = ", ".join(names)
+    marks = ", ".join("?" * len(names))
+    rows = raw.execute(f"SELECT {every} FROM {table}").fetchall()
+    assert rows, table
+    tried = 0
+    for row in rows:
+        same = " AND ".join(f"{name} IS ?" for name in names)
+        for place, value in enumerate(row):
+            for other in flips(value):
+                changed = (*row[:place], other, *row[place + 1 :])
+                raw.execute(f"DELETE FROM {table} WHERE {same}", row)
+                try:
+                    raw.execute(f"INSERT INTO {table} ({every}) VALUES ({marks})", changed)
+                except sqlite3.IntegrityError:  # the database itself does not take it
+                    changed = None
+                found = topics(office)
+                if changed is not None:
+                    raw.execute(f"DELETE FROM {table} WHERE {same}", changed)
+                    assert found, f"{table}.{names[place]}: {value!r} -> {other!r}"
+                raw.execute(f"INSERT INTO {table} ({every}) VALUES ({marks})", row)
+                tried += 1
+    return tried
