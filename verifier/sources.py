@@ -152,6 +152,7 @@ class _Fetch(threading.Thread):
         self.body: bytes | None = None
         self.error: SourceError | None = None
         self._connection = connection
+        self._socket: socket.socket | None = None
         self._target = target
         self._max_bytes = max_bytes
         self._held = held
@@ -169,10 +170,9 @@ class _Fetch(threading.Thread):
 
     def abandon(self) -> None:
         """Take the socket from under a fetch that has run out of time, so that its thread ends."""
-        sock = self._connection.sock
-        if sock is not None:
+        if self._socket is not None:
             try:
-                sock.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return  # it has just ended by itself
 
@@ -180,8 +180,13 @@ class _Fetch(threading.Thread):
         headers = {"User-Agent": "celadon-verify", "Accept": "*/*", "Connection": "close"}
         if self._held is not None:
             headers["If-None-Match"] = f'"{self._held}"'
+        self._connection.connect()
+        self._socket = self._connection.sock  # which the connection forgets once it has answered
         self._connection.request("GET", self._target, headers=headers)
-        response = self._connection.getresponse()
+        with self._connection.getresponse() as response:
+            return self._body(response)
+
+    def _body(self, response: http.client.HTTPResponse) -> bytes | None:
         match response.status:
             case 200:
                 return self._read(response)

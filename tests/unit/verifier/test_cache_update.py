@@ -1,6 +1,7 @@
 """What a venue takes and what it refuses: rollbacks, mixtures, lists that forget (C71-C90)."""
 
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -119,7 +120,7 @@ def with_trust(trust: TrustList, roots: tuple[int, ...] = (1, 2)) -> dict[str, b
 
 
 NEWER = later().trust
-REFUSED_TRUST_LISTS = {
+REFUSED_TRUST_LISTS: dict[str, Callable[[], bytes]] = {
     "C71 older": lambda: signed(replace(NEWER, version=6)),
     "C72 same version, other content": lambda: signed(replace(NEWER, version=7)),
     "C74 one signature of two": lambda: signed(NEWER, (1,)),
@@ -295,7 +296,7 @@ def token_of(packed: bytes = bytes(2**15), *, number: int = 1, issued_at: int = 
     return SHAANXI.status_token(number, packed, issued_at=issued_at)
 
 
-REFUSED_STATUS_LISTS = {
+REFUSED_STATUS_LISTS: dict[str, Callable[[], bytes]] = {
     "C46 a snapshot": lambda: published(later())["status/610000.snapshot"],
     "C86 another list's address": lambda: token_of(number=2),
     "C86 another issuer's": lambda: published(later())["status/2001.cwt"],
