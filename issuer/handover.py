@@ -123,7 +123,7 @@ class Handover:
             raise LogBehindError("a batch of codes is not in the log: recover before releasing it")
 
     def recover(self, store: Store, *, now: int) -> int:
-        """Append whatever an earlier run still owed; how many events that may have been.
+        """Append whatever an earlier run still owed; how many events that was.
 
         Raises:
             LogBehindError: The log is smaller than it once was.
@@ -133,7 +133,8 @@ class Handover:
         largest = max((row.tree_size for row in rows), default=0)
         if self._size < largest:
             raise LogBehindError(f"the log has {self._size} entries, once it had {largest}")
+        ids = {event.event_id for row in rows for event in row.events}
+        owed = len(ids - self._log.knows(ids))
         self._pending = rows
-        owed = sum(len(row.events) for row in rows)
         self.settle(now=now)
         return owed
