@@ -65,8 +65,6 @@ class _Time(click.ParamType[int]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        if isinstance(value, int):
-            return value
         if value == "now":
             return int(time.time())
         try:

@@ -66,6 +66,9 @@ def decode_stored_key(content: bytes) -> StoredKey:
                     not_after,
                     tuple(_moved(entry) for entry in history),
                 )
+                # A destroyed key has no seed, and every other has one.
+                if (info.state is KeyState.DESTROYED) is not (seed is None):
+                    raise KeystoreDamagedError("a key's seed does not go with its state")
                 return StoredKey(info, seed)
             case _:
                 raise KeystoreDamagedError("a key's record has another shape")

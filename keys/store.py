@@ -139,7 +139,7 @@ class Keystore:
         stored = self._read_key(_key_file(kid))
         stored.info.require_signing(purpose, now)
         if stored.seed is None:
-            raise KeystoreDamagedError(f"key {kid.hex()} is active and has no seed")
+            raise AssertionError("an active key has a seed: its record was read that way")
         return SeedSigner(stored.seed)
 
     def move(self, kid: bytes, state: KeyState, now: int) -> KeyInfo:

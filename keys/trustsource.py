@@ -173,6 +173,6 @@ def roots_of_records(records: Mapping[str, PublicRecord], *, epoch: int, thresho
             raise SourceFileError(f"{name}: a key for {record.purpose}, not for trust-root")
     environments = {record.environment for record in records.values()}
     if len(environments) != 1:
-        raise SourceFileError("the roots are of no one environment")
+        raise SourceFileError("the roots are of different environments")
     keys = tuple(record.public_key for record in records.values())
     return Roots(epoch, threshold, keys, environments.pop())

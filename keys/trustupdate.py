@@ -8,7 +8,6 @@ from typing import Final
 
 from keys.errors import (
     TrustListClockError,
-    TrustListEpochError,
     TrustListEquivocationError,
     TrustListExpiredError,
     TrustListRollbackError,
@@ -46,7 +45,7 @@ def accept_trust_list(held: TrustList | None, data: bytes, *, roots: Roots, now:
     trust = verify_trust_list(data, trusted_roots(held, roots))
     if held is not None:
         _require_successor(held, trust)
-    # (10) Time comes last, so that a wrong clock hides none of the alarms above.
+    # (9) Time comes last, so that a wrong clock hides none of the alarms above.
     require_current(trust, now)
     return trust
 
@@ -59,10 +58,7 @@ def trusted_roots(held: TrustList | None, roots: Roots) -> Roots:
 
 
 def _require_successor(held: TrustList, trust: TrustList) -> None:
-    # (6) No way back to roots that were replaced.
-    if trust.roots.epoch < held.roots.epoch:
-        raise TrustListEpochError(f"epoch {trust.roots.epoch}, and {held.roots.epoch} is held")
-    # (7) Versions rise. New roots may begin again below: the way out after stolen roots have
+    # (6) Versions rise. New roots may begin again below: the way out after stolen roots have
     # burnt all the numbers within reach.
     if trust.roots.epoch == held.roots.epoch:
         if trust.version < held.version:
@@ -71,10 +67,10 @@ def _require_successor(held: TrustList, trust: TrustList) -> None:
             raise TrustListEquivocationError(f"another version {held.version} than the one held")
         if trust.issued_at < held.issued_at:
             raise TrustListRollbackError(f"version {trust.version} was issued before the one held")
-    # (8) Not out of reach of what comes after it.
+    # (7) Not out of reach of what comes after it.
     if trust.version > held.version + MAX_STEP:
         raise TrustListStepError(f"version {trust.version}, and {held.version} is held")
-    # (9) Withdrawn is for ever, whoever signs.
+    # (8) Withdrawn is for ever, whoever signs.
     if not trust.withdrawn >= held.withdrawn:
         raise TrustListWithdrawalError(
             f"{len(held.withdrawn - trust.withdrawn)} withdrawn keys came back"

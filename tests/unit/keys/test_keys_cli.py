@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keys import cli, sealing
-from keys.instants import format_time
+from keys.errors import SourceFileError
+from keys.instants import format_time, parse_time
 from keys.kid import kid
 from keys.lifecycle import Environment
 from keys.trustlist import decode_roots, encode_roots, encode_trust_list, verify_trust_list
@@ -398,3 +399,55 @@ def test_help_of_every_command_tells_what_it_does(machine: Machine, command: str
         assert sub.help.split("\n")[0] in " ".join(machine.do(command, name, "--help").split())
         for option in sub.params:
             assert isinstance(option, click.Argument) or getattr(option, "help", None), option.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["new", "--purpose", "code", "--region", "610000", "--until", "tomorrow"], "not a time"),
+        (["new", "--purpose", "code", "--region", "61", "--until", UNTIL], "six digits"),
+        (["new", "--purpose", "code", "--region", "610000", "--until", FROM], "window"),
+        (["activate", "0000000G"], "lower-case hex"),
+        (["activate", "00"], "lower-case hex"),
+        (["new", "--purpose", "all", "--region", "610000", "--until", UNTIL], "'all' is not one"),
+    ],
+    ids=["time", "region", "window", "kid", "short-kid", "purpose"],
+)
+def test_wrong_call_exits_with_2_and_says_what_is_wrong(
+    machine: Machine, arguments: list[str], message: str
+) -> None:
+    """A wrong call is told from a refusal by its exit code."""
+    result = machine.run("keys", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_roots_of_another_purpose_or_of_two_environments_are_refused(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """Only roots of one environment make a file of roots."""
+    out = tmp_path / "roots"
+    code = machine.export(machine.new_key("code"), tmp_path / "code.json")
+    root = machine.export(machine.new_key("trust-root"), tmp_path / "root.json")
+    end = ["--epoch", 1, "--threshold", 1, "--out", out]
+    assert "for code, not for trust-root" in _refused(machine.run("trust", "roots", code, *end))
+    other = machine.export(machine.new_key("trust-root"), tmp_path / "other.json")
+    other.write_text(other.read_text().replace('"test"', '"production"'))
+    assert "different environments" in _refused(machine.run("trust", "roots", root, other, *end))
+    other.write_text(other.read_text().replace('"production"', '"demo"'))
+    assert "not one of production, test" in _refused(
+        machine.run("trust", "roots", root, other, *end)
+    )
+    weak = json.loads(root.read_text()) | {"public_key": "00" * 32}
+    other.write_text(json.dumps(weak))
+    assert "main subgroup" in _refused(machine.run("trust", "roots", other, *end))
+    assert not out.exists()
+
+
+def test_times_survive_from_the_first_second_to_the_last() -> None:
+    """What is printed can be typed again; instants that no one can write are numbers."""
+    for at in (0, 951_782_400, 1_607_788_800, 253_402_300_799):
+        assert parse_time(format_time(at)) == at
+    assert format_time(253_402_300_800) == "253402300800"
+    with pytest.raises(SourceFileError, match="before 1970"):
+        parse_time("1969-12-31T23:59:59Z")

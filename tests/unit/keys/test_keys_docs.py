@@ -58,8 +58,9 @@ def test_limits_in_the_spec_are_those_of_the_code() -> None:
     text = " ".join((DOCS / "trust-list.md").read_text().split())
     limits = (
         f"{MAX_BYTES >> 20} MiB, {MAX_SIGNATURES} signatures, {MAX_ROOTS} roots, "
-        f"{MAX_KEYS:,} keys, list numbers of {MAX_LIST_NUMBER.bit_length()} bits, texts of {MAX_TEXT} printable "
-        f"characters, {MAX_STEP:,} versions in one step, {MAX_SKEW_S} seconds"
+        f"{MAX_KEYS:,} keys, list numbers of {MAX_LIST_NUMBER.bit_length()} bits, "
+        f"texts of {MAX_TEXT} printable characters, {MAX_STEP:,} versions in one "
+        f"step, {MAX_SKEW_S} seconds"
     )
     assert limits in text
 

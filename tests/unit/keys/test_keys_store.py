@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl import bindings
 
-from keys import ed25519, files
+from keys import cbor, ed25519, files
 from keys.errors import (
     KeyLifecycleError,
     KeyPurposeError,
@@ -28,6 +28,7 @@ from keys.errors import (
 )
 from keys.lifecycle import Environment, KeyState, Purpose
 from keys.sealing import MODERATE_MEM, MODERATE_OPS
+from keys.signer import SeedSigner
 from keys.store import Keystore
 from tests.keystore_support import PASSPHRASE, counted, make_store
 
@@ -366,3 +367,41 @@ def test_repr_shows_no_secret(store: Keystore) -> None:
     seed_free = repr(store.signer(kid, purpose=Purpose.CODE, now=BEGIN)) + repr(store._master)
     assert store._master.key.hex() not in seed_free
     assert repr(store._master.key) not in seed_free
+
+
+RECORD: list[object] = [
+    SeedSigner(bytes(range(32))).public_key, "code", "test", "610000", BEGIN, END,
+    [["active", BORN]], bytes(range(32)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(0, bytes(32)), (0, "key"), (1, "everything"), (2, "demo"), (4, "100"), (6, []),
+     (6, [["asleep", BORN]]), (6, [[BORN, "active"]]), (6, "active"), (7, bytes(31)), (7, None)],
+    ids=str,
+)  # fmt: skip
+def test_record_sealed_well_but_of_another_shape_is_refused(
+    store: Keystore, folder: Path, place: int, value: object
+) -> None:
+    """Also what the right key sealed is read strictly: a later version, or a bug of ours."""
+    name = "00000000.key"
+    store._seal(name, cbor.encode(RECORD))
+    assert Keystore.open(folder, PASSPHRASE).info(bytes(4)).state is KeyState.ACTIVE
+    store._seal(name, cbor.encode([*RECORD[:place], value, *RECORD[place + 1 :]]))
+    with pytest.raises(KeystoreDamagedError):
+        Keystore.open(folder, PASSPHRASE)
+
+
+def test_open_file_of_another_user_or_far_too_large_is_refused(
+    store: Keystore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that somebody else owns is not ours, nor is one of 64 KiB and more."""
+    kid = _active(store)
+    path = folder / f"{kid.hex()}.key"
+    path.write_bytes(bytes((1 << 16) + 1))
+    with pytest.raises(KeystoreDamagedError, match="more than 65536 bytes"):
+        Keystore.open(folder, PASSPHRASE)
+    monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    with pytest.raises(KeystorePermissionError, match="another user"):
+        Keystore.open(folder, PASSPHRASE)

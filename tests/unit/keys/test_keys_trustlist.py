@@ -9,11 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keys import errors
+from keys import cbor, errors
 from keys.errors import TrustListError, TrustListFormatError, TrustListKeyError
 from keys.lifecycle import Environment, Purpose
 from keys.signer import SeedSigner
-from keys.trustenvelope import parse_envelope, sig_structure
+from keys.trustenvelope import (
+    Signature,
+    encode_envelope,
+    merge_envelopes,
+    parse_envelope,
+    sig_structure,
+)
 from keys.trustlist import (
     MAX_KEYS,
     ListedIssuer,
@@ -273,3 +279,29 @@ def test_roots_that_cannot_sign_are_refused() -> None:
     for epoch, threshold, keys in ((0, 1, (key,)), (1, 1, (key, key)), (1, 1, many), (1, 1, twins)):
         with pytest.raises(TrustListError):
             Roots(epoch, threshold, keys, Environment.TEST)
+
+
+def test_merge_of_parts_of_different_lists_is_refused() -> None:
+    """Signatures over two lists make none; neither do two signatures of one signer."""
+    part = sign_trust_list(generate.PAYLOAD, generate.ROOT_SIGNERS[:1])
+    with pytest.raises(errors.TrustListSignerError, match="different lists"):
+        merge_envelopes([part, generate.HELD])
+    forged = Signature(generate.ROOT_SIGNERS[0].kid, bytes(64))
+    with pytest.raises(errors.TrustListSignerError, match="two different signatures"):
+        merge_envelopes([part, encode_envelope(generate.PAYLOAD, [forged])])
+    assert merge_envelopes([part, part]) == part
+
+
+@given(st.permutations(range(5)))
+def test_merge_gives_the_same_list_in_whatever_order_the_parts_come(order: list[int]) -> None:
+    """The ceremony has no first and no last signer."""
+    parts = [sign_trust_list(generate.PAYLOAD, [generate.ROOT_SIGNERS[i]]) for i in order]
+    assert merge_envelopes(parts) == sign_trust_list(generate.PAYLOAD, generate.ROOT_SIGNERS)
+
+
+def test_roots_in_another_order_or_with_something_else_in_them_are_refused() -> None:
+    """A file of roots has one encoding, and holds keys and nothing else."""
+    first, *others = generate.ROOTS.keys
+    for keys in ([*others, first], [first, *others, 7], [first, *others, "key"]):
+        with pytest.raises(TrustListFormatError):
+            decode_roots(cbor.encode({1: 1, 2: 3, 3: "production", 4: keys}))
