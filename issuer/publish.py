@@ -165,9 +165,10 @@ class Publisher:
         )
         files = {f"{number}.cwt": tokens[number] for number in signed}
         files[f"{tx.authority.issuer.region}.snapshot"] = snapshot
-        return Done(
-            _Files(files, Published(frozenset(signed), len(tokens)), frozenset(tokens)), [event]
-        )
+        issuer = tx.authority.issuer
+        ours = range(issuer.first_list, issuer.last_list + 1)
+        published = Published(frozenset(signed), len(tokens))
+        return Done(_Files(files, published, ours, frozenset(tokens)), [event])
 
     def _held(self, number: int) -> bytes | None:
         """What is published under this number."""
@@ -201,6 +202,7 @@ class _Files:
 
     files: Mapping[str, bytes]
     published: Published
+    ours: range
     current: frozenset[int]
 
     def write(self, folder: Path) -> Published:
@@ -211,9 +213,11 @@ class _Files:
         for name, data in self.files.items():
             if name.endswith(".snapshot"):
                 _replace(status / name, data)
-        # No code points to these any more, and no snapshot names them.
+        # No code points to these any more, and no snapshot names them. Another issuer may publish
+        # into the same folder: its lists are not ours to take away.
         for path in status.glob("*.cwt"):
-            if int(path.stem) not in self.current:
+            number = int(path.stem)
+            if number in self.ours and number not in self.current:
                 path.unlink()
         return self.published
 
