@@ -195,9 +195,10 @@ class Log(LogReader):
             body = encode_event(event)
             salt = salts[SALT_BYTES * position : SALT_BYTES * (position + 1)]
             entry = commitment(salt, body)
-            kind, at, subject = event.kind.value, event.at, event.subject
-            index = held.size + position
-            rows.append((index, event.event_id, kind, at, subject, salt, body, entry))
+            rows.append(
+                (held.size + position, event.event_id, event.kind.value, event.at, event.subject,
+                 salt, body, entry)
+            )  # fmt: skip
             leaves.append(leaf_hash(entry))
         edge, tiles = held.edge.extended(leaves)
         size, root, time = edge.frontier.size, edge.frontier.root(), max(now, held.time)

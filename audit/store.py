@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from audit.models import log_checkpoints, log_entries, log_head, log_tiles
@@ -28,6 +28,27 @@ _ADD_SQLITE: Final = "INSERT INTO log_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD_POSTGRESQL: Final = (
     "INSERT INTO log_entries SELECT * FROM unnest(%s::bigint[], %s::bytea[], %s::text[],"
     " %s::bigint[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[])"
+)
+
+_ADD_TILE: Final = insert(log_tiles).values(
+    level=bindparam("at_level"), tile_index=bindparam("at_index"), hashes=bindparam("after")
+)
+_GROW_TILE: Final = (
+    update(log_tiles)
+    .where(
+        log_tiles.c.level == bindparam("at_level"),
+        log_tiles.c.tile_index == bindparam("at_index"),
+        log_tiles.c.hashes == bindparam("before"),
+    )
+    .values(hashes=bindparam("after"))
+)
+_SWAP_HEAD: Final = (
+    update(log_head)
+    .where(
+        log_head.c.tree_size == bindparam("old_size"),
+        log_head.c.checkpoint == bindparam("old_checkpoint"),
+    )
+    .values(tree_size=bindparam("new_size"), checkpoint=bindparam("new_checkpoint"))
 )
 
 
@@ -60,13 +81,18 @@ def read_head(connection: Connection) -> Head | None:
 
 def swap_head(connection: Connection, before: Head | None, after: Head) -> bool:
     """Compare and set, in one statement. False: the row is not *before* any more."""
-    values = {"tree_size": after.tree_size, "checkpoint": after.checkpoint}
     if before is None:
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        first = dialect.insert(log_head).values(id=1, **values).on_conflict_do_nothing()
+        values = {"id": 1, "tree_size": after.tree_size, "checkpoint": after.checkpoint}
+        first = dialect.insert(log_head).values(values).on_conflict_do_nothing()
         return connection.execute(first.returning(log_head.c.id)).first() is not None
-    same = (log_head.c.tree_size == before.tree_size) & (log_head.c.checkpoint == before.checkpoint)
-    return connection.execute(update(log_head).where(same).values(**values)).rowcount == 1
+    values = {
+        "old_size": before.tree_size,
+        "old_checkpoint": before.checkpoint,
+        "new_size": after.tree_size,
+        "new_checkpoint": after.checkpoint,
+    }
+    return connection.execute(_SWAP_HEAD, values).rowcount == 1
 
 
 def add_checkpoint(connection: Connection, head: Head) -> None:
@@ -87,16 +113,17 @@ def add_entries(connection: Connection, rows: Sequence[EntryRow]) -> None:
 
 def put_tiles(connection: Connection, changes: Iterable[TileChange]) -> bool:
     """Write tiles. False: a tile that grows is not the one that was held."""
+    added = []
     for change in changes:
-        key = (log_tiles.c.level == change.level) & (log_tiles.c.tile_index == change.tile_index)
-        if change.before:
-            same = key & (log_tiles.c.hashes == change.before)
-            statement = update(log_tiles).where(same).values(hashes=change.after)
-            if connection.execute(statement).rowcount != 1:
-                return False
-        else:
-            values = {"level": change.level, "tile_index": change.tile_index}
-            connection.execute(insert(log_tiles).values(**values, hashes=change.after))
+        place = {"at_level": change.level, "at_index": change.tile_index}
+        if not change.before:
+            added.append({**place, "after": change.after})
+        elif connection.execute(
+            _GROW_TILE, {**place, "before": change.before, "after": change.after}
+        ).rowcount != 1:  # fmt: skip
+            return False
+    if added:
+        connection.execute(_ADD_TILE, added)
     return True
 
 
