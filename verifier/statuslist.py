@@ -304,11 +304,15 @@ def _decode_claims(payload: bytes) -> tuple[str, int, int, int, int, bytes]:
             pass
         case _:
             raise StatusListFormatError("not the claims of a status list")
-    if any(isinstance(number, bool) for number in (exp, issued_at, bits, ttl)):
+    if _any_bool(exp, issued_at, bits, ttl):
         raise StatusListFormatError("true and false are not numbers")
     if bits not in _WIDTHS or not 0 <= issued_at < exp or ttl <= 0:
         raise StatusListFormatError("bits, iat, exp or ttl out of bounds")
     return sub, issued_at, exp, ttl, bits, lst
+
+
+def _any_bool(*numbers: int) -> bool:
+    return any(isinstance(number, bool) for number in numbers)  # Python takes them for integers
 
 
 def _require_current(issued_at: int, exp: int, *, now: int) -> None:
@@ -413,6 +417,6 @@ def _decode_snapshot(payload: bytes) -> Snapshot:
         for number, digest in lists.items()
         if isinstance(number, int) and isinstance(digest, bytes) and len(digest) == DIGEST_BYTES
     }
-    if more or len(digests) != len(lists) or isinstance(at | exp | version, bool):
+    if more or len(digests) != len(lists) or _any_bool(at, exp, version):
         raise StatusListFormatError("not the members of a snapshot")
     return Snapshot(region, at, exp, version, digests)

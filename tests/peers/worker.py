@@ -38,10 +38,13 @@ def verify(request: dict[str, str]) -> dict[str, object]:
     message = CoseMessage.decode(data)
     message.key = okp_key(public_key)
     kid = message.phdr[KID]
-    by_cwt = cwt.COSE.new().decode(data, cwt_key(public_key, kid))
+    try:
+        by_cwt = cwt.COSE.new().decode(data, cwt_key(public_key, kid)).hex()
+    except cwt.VerifyError:
+        by_cwt = "refused"
     return {
         "pycose": message.payload.hex() if message.verify_signature() else "refused",
-        "cwt": by_cwt.hex(),
+        "cwt": by_cwt,
         "kid": kid.hex(),
         "claims": repr(cbor2.loads(message.payload)),
     }

@@ -1,0 +1,138 @@
+"""The lists that the code vectors are checked against, as files: tests/vectors/code/worlds/."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final
+
+from keys.lifecycle import Purpose
+from keys.trustlist import (
+    ListedKey,
+    TrustList,
+    decode_roots,
+    encode_roots,
+    encode_trust_list,
+    sign_trust_list,
+    verify_trust_list,
+)
+from tests.code_support import DAY_S, HEILONGJIANG, NOW, SHAANXI, World, listed, signer
+from verifier.check import Lists
+from verifier.claims import HOUR_S
+from verifier.statuslist import DEFAULT_ENTRIES, recall_status_list, sign_status_list
+
+__all__ = [
+    "ENDED",
+    "FRESH",
+    "MISSING",
+    "OLDEST",
+    "TAKEN_BACK",
+    "TOO_OLD",
+    "WorldFile",
+    "load_world",
+    "worlds",
+]  # fmt: skip
+
+# Status lists of Shaanxi, by what is special about them; list 5 is held by nobody.
+FRESH, TOO_OLD, OLDEST, ENDED, MISSING = 1, 2, 3, 4, 5
+#: Entries of list 1: withdrawn, superseded, and a value without a meaning.
+TAKEN_BACK: Final = {1: 1, 2: 2, 3: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class WorldFile:
+    """One file: hex of the roots, of the trust list that they signed, and of status lists."""
+
+    roots: str
+    trust_list: str
+    status_lists: tuple[str, ...]
+
+
+def _plain() -> TrustList:
+    """The two provinces, and Shaanxi with a key for each way in which a key may not sign."""
+    trust = World().trust
+    odd_keys = (
+        _key("610000 early", Purpose.CODE, not_before=NOW + 1),
+        _key("610000 late", Purpose.CODE, not_after=NOW),
+        _key("610000 evidence", Purpose.EVIDENCE),
+    )
+    shaanxi = SHAANXI.listed()
+    shaanxi = replace(shaanxi, keys=(*shaanxi.keys, *odd_keys))
+    return replace(trust, issuers=(shaanxi, HEILONGJIANG.listed()))
+
+
+def _key(
+    name: str, purpose: Purpose, *, not_before: int | None = None, not_after: int | None = None
+) -> ListedKey:
+    return listed(signer(name).public_key, purpose, not_before=not_before, not_after=not_after)
+
+
+def _withdrawn() -> TrustList:
+    """After the code key of Shaanxi was stolen: another one, and the old one dead for ever."""
+    trust = _plain()
+    stolen = SHAANXI.code_signer.kid
+    keys = tuple(key for key in SHAANXI.listed().keys if key.kid != stolen)
+    shaanxi = replace(SHAANXI.listed(), keys=(*keys, _key("610000 next", Purpose.CODE)))
+    issuers = (shaanxi, HEILONGJIANG.listed())
+    return replace(trust, issuers=issuers, withdrawn=frozenset({stolen}))
+
+
+def _dated(issued_at: int, not_after: int) -> TrustList:
+    return replace(_plain(), issued_at=issued_at, next_update=issued_at + 1, not_after=not_after)
+
+
+def _packed(entries: dict[int, int]) -> bytes:
+    packed = bytearray(DEFAULT_ENTRIES // 4)
+    for index, value in entries.items():
+        packed[index >> 2] |= value << (index & 3) * 2
+    return bytes(packed)
+
+
+def _token(list_number: int, issued_at: int, exp: int) -> bytes:
+    return sign_status_list(
+        _packed(TAKEN_BACK if list_number == FRESH else {}),
+        uri=SHAANXI.uri(list_number),
+        issued_at=issued_at,
+        exp=exp,
+        ttl=HOUR_S,
+        signer=SHAANXI.status_signer,
+    )
+
+
+def _tokens() -> tuple[bytes, ...]:
+    hour_ago, tomorrow = NOW - HOUR_S, NOW + DAY_S
+    return (
+        _token(FRESH, hour_ago, tomorrow),
+        _token(TOO_OLD, NOW - DAY_S - 1, tomorrow),
+        _token(OLDEST, NOW - DAY_S, tomorrow),
+        _token(ENDED, hour_ago, NOW),
+        HEILONGJIANG.status_token(HEILONGJIANG.first_list, _packed({}), issued_at=hour_ago),
+    )
+
+
+@cache
+def worlds() -> dict[str, WorldFile]:
+    """All worlds by name."""
+    trusts = {
+        "plain": _plain(),
+        "key-withdrawn": _withdrawn(),
+        "trust-oldest": _dated(NOW - DAY_S, NOW + DAY_S),
+        "trust-too-old": _dated(NOW - DAY_S - 1, NOW + DAY_S),
+        "trust-ended": _dated(NOW - 2 * HOUR_S, NOW),
+    }
+    roots = [signer("root 1"), signer("root 2")]
+    status_lists = tuple(token.hex() for token in _tokens())
+    return {
+        name: WorldFile(
+            roots=encode_roots(trust.roots).hex(),
+            trust_list=sign_trust_list(encode_trust_list(trust), roots).hex(),
+            status_lists=status_lists,
+        )
+        for name, trust in trusts.items()
+    }
+
+
+def load_world(file: WorldFile) -> Lists:
+    """What a verifier holds who accepted these files earlier."""
+    roots = decode_roots(bytes.fromhex(file.roots))
+    trust = verify_trust_list(bytes.fromhex(file.trust_list), roots)
+    lists = [recall_status_list(bytes.fromhex(token), trust) for token in file.status_lists]
+    return Lists(trust, {held.list_number: held for held in lists})
