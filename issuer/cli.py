@@ -31,7 +31,7 @@ from issuer.web.factory import make_app
 from issuer.web.server import Runner, require_c_extensions
 from keys.cli import keys, trust
 from keys.errors import KeysError
-from keys.keyfile import format_time
+from keys.instants import format_time
 from keys.store import Keystore
 
 __all__ = ["main"]

@@ -34,7 +34,7 @@ from issuer.replay import Replay
 from issuer.risk import RiskLevel
 from issuer.ruletypes import Verdict
 from issuer.tx import Done, Tx
-from keys.keyfile import format_time
+from keys.instants import format_time
 from keys.signer import SeedSigner
 from verifier.presentation import sign_presentation
 from verifier.transport import encode_text
@@ -319,8 +319,8 @@ class Story:
         out = self._country.out.name
         for folder, what in {
             "codes": "each code as text and as a picture to scan",
-            "public": "what a web server publishes: lists, keys, rules, the log's checkpoint and proofs",
-            "private": "databases and keystores, with their passphrases, for they are only a demo's",
+            "public": "what a web server publishes: lists, keys, rules, the log's proofs",
+            "private": "databases and keystores, with passphrases, for this is a demo",
             "venue": "the lists that the door in Xi'an holds",
         }.items():
             self._teller.say(f"  {out}/{folder}: {what}")
