@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench fuzz kill lock peers clean
+.PHONY: help demo test lint bench fuzz kill lock peers system clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 10
@@ -26,7 +26,7 @@ help: ## this list
 demo: .venv/service ## the main job, from evidence to a verdict at a door, into demo-out/
 	$(BIN)/python -m issuer.demo
 
-test: .venv/dev .venv-peers/done ## every test; installs what they need
+test: system .venv/dev .venv-peers/done ## every test; installs what they need
 	$(BIN)/python -m pytest -n auto
 
 lint: .venv/dev ## formatting, lint, types, arrows
@@ -50,6 +50,17 @@ lock: ## write the requirement files anew (needs uv)
 	$(LOCK) pyproject.toml --all-extras --group build -o requirements-service.txt
 	$(LOCK) pyproject.toml --all-extras --group dev -o requirements-dev.txt
 	$(LOCK) tests/peers/requirements.in -o requirements-peers.txt
+
+# Nothing is started and nothing configured: the tests run a server of their own in a folder of theirs.
+APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o=Dpkg::Use-Pty=0
+system: ## a PostgreSQL server's programs, from Debian; needed by the tests only
+	@if ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		$(APT) update && $(APT) install --no-install-recommends postgresql-common >/dev/null && \
+		sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' \
+			/etc/postgresql-common/createcluster.conf && \
+		$(APT) install --no-install-recommends postgresql >/dev/null; \
+	else echo "install Debian's package postgresql: the tests start a server" >&2; fi
 
 clean: ## forget environments, caches and the demo
 	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out

@@ -1,4 +1,4 @@
-"""Talks to tests/peers/worker.py, which runs other people's libraries in .venv-peers."""
+"""Talks to the workers in tests/peers/, which run other people's libraries in .venv-peers."""
 
 import json
 import subprocess
@@ -39,7 +39,7 @@ class Peers:
 
 
 @contextmanager
-def peers() -> Iterator[Peers]:
+def peers(script: str = "worker.py") -> Iterator[Peers]:
     """A worker for as long as the block lasts.
 
     Raises:
@@ -48,7 +48,7 @@ def peers() -> Iterator[Peers]:
     if not _PYTHON.exists():
         raise FileNotFoundError(PEERS_MISSING)
     with subprocess.Popen(
-        [_PYTHON, "-W", "ignore", _ROOT / "tests" / "peers" / "worker.py"],
+        [_PYTHON, "-W", "ignore", _ROOT / "tests" / "peers" / script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
