@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,28 +127,40 @@ class Site:
         return str(made.json["token"])
 
 
+def self_source() -> str:
+    return signer(Purpose.EVIDENCE.value).kid.hex()
+
+
+def enrolment_over(
+    opened: Desk, sessions: Sessions, phones: Phones, clock: Callable[[], int]
+) -> tuple[People, Enrolment]:
+    """People and enrolment with a cheap index."""
+    keys = PeopleKeys(SECRETS.kek, PEPPER)
+    people = People(opened.engine, keys, cost=CHEAP, randomness=seeded("people"))
+    enrolment = Enrolment(
+        opened.writer, people, sessions, phones, pepper=PEPPER, source=self_source(),
+        life_s=30 * 86400, clock=clock,
+    )  # fmt: skip
+    return people, enrolment
+
+
 @asynccontextmanager
-async def serving(folder: Path, url: str | None = None, *, slot_s: float = 0.005) -> AsyncIterator[Site]:
+async def serving(
+    folder: Path, url: str | None = None, *, slot_s: float = 0.005
+) -> AsyncIterator[Site]:
     """Serve on a free port of loopback until the block ends."""
     clock, phones, public = Clock(), Phones(), folder / "public"
     public.mkdir(exist_ok=True)
     with desk(url or f"sqlite:///{folder}/issuer.db", folder, authority=authority()) as opened:
         engine, writer = opened.engine, opened.writer
-        people = People(
-            engine, PeopleKeys(SECRETS.kek, PEPPER), cost=CHEAP, randomness=seeded("people")
-        )
         sessions = Sessions(engine)
-        source = signer(Purpose.EVIDENCE.value).kid.hex()
-        enrolment = Enrolment(
-            writer, people, sessions, phones, pepper=PEPPER, source=source, life_s=30 * 86400,
-            clock=clock,
-        )  # fmt: skip
+        people, enrolment = enrolment_over(opened, sessions, phones, clock)
         gate = Gate(opened.audit_engine, opened.log)
         trust = writer.authority.trust
         with Issuing(writer, clock=clock) as issuing:
             services = Services(
                 clock, sessions, enrolment, issuing, opened.log, gate,
-                lambda: Lists(trust, {}), public, source, slot_s,
+                lambda: Lists(trust, {}), public, self_source(), slot_s,
             )  # fmt: skip
             app = make_app(services)
             runner = Runner(app)

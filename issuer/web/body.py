@@ -29,12 +29,12 @@ _JSON_TYPES: Final = frozenset(
 )
 
 
-async def read_object(request: web.Request, *, max_s: float = MAX_BODY_S) -> dict[str, object]:
+async def read_object(request: web.Request) -> dict[str, object]:
     """The request's body as a JSON object.
 
     Raises:
         InputError: 415 for another media type, charset or coding; 413 beyond 16 KiB, by its
-            header or by its bytes; 408 when it takes longer than *max_s*; else 400.
+            header or by its bytes; 408 when it takes longer than 10 s; else 400.
     """
     headers = request.headers
     media = headers.getall("Content-Type", ())
@@ -50,7 +50,7 @@ async def read_object(request: web.Request, *, max_s: float = MAX_BODY_S) -> dic
         if len(data) > MAX_BODY_BYTES:
             raise InputError(Problem.BODY_TOO_LARGE)
     else:
-        data = await _read(request, max_s)
+        data = await _read(request)
     return parse_object(data)
 
 
@@ -64,12 +64,12 @@ def refuse_body(request: web.Request) -> None:
         raise InputError(Problem.BODY_NOT_EXPECTED)
 
 
-async def _read(request: web.Request, max_s: float) -> bytes:
+async def _read(request: web.Request) -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise InputError(Problem.BODY_TOO_LARGE)
     parts, size = [], 0
     try:
-        async with asyncio.timeout(max_s):
+        async with asyncio.timeout(MAX_BODY_S):
             while part := await request.content.readany():
                 size += len(part)
                 if size > MAX_BODY_BYTES:

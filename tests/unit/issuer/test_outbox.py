@@ -1,0 +1,60 @@
+"""Messages on their way to a phone: for their owner alone, in both languages, without a link."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from issuer.outbox import LocalOutbox, Message, code_message, registered_message
+from issuer.problems import Text
+
+PHONE = "+8613800138000"
+
+
+def test_outbox_messages_come_back_in_order(tmp_path: Path) -> None:
+    """What was delivered is read back as it was, oldest first."""
+    outbox = LocalOutbox(tmp_path / "outbox")
+    sent = [Message(PHONE, Text(f"第{i}条", f"number {i}"), 1_607_832_000 + i) for i in range(12)]
+    for message in sent:
+        outbox.deliver(message)
+    assert list(outbox.messages()) == sent
+
+
+def test_outbox_is_for_its_owner_alone_under_any_umask(tmp_path: Path) -> None:
+    """Folder and files can be reached by nobody else, whatever the umask is."""
+    before = os.umask(0)
+    try:
+        outbox = LocalOutbox(tmp_path / "outbox")
+        outbox.deliver(code_message(PHONE, "012345", at=1, minutes=10))
+    finally:
+        os.umask(before)
+    (file,) = (tmp_path / "outbox").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert PHONE[1:] not in file.name
+
+
+def test_messages_speak_both_languages_and_hold_no_link() -> None:
+    """A link in a message with our name is always somebody else's (A15, B17)."""
+    for message in (
+        code_message(PHONE, "012345", at=1, minutes=10),
+        registered_message(PHONE, at=1),
+    ):
+        assert re.search(r"[\u4e00-\u9fff]", message.text.zh)
+        assert message.text.en.isascii()
+        for text in message.text:
+            assert not re.search(r"https?:|www\.|//|\.(com|cn|example)\b", text, re.IGNORECASE)
+
+
+def test_code_message_has_the_code_in_both_languages() -> None:
+    """Zeros in front stay."""
+    message = code_message(PHONE, "001234", at=1, minutes=10)
+    assert "001234" in message.text.zh
+    assert "001234" in message.text.en
+
+
+def test_message_repr_holds_nothing_of_it() -> None:
+    """A message in a traceback shows neither phone nor code."""
+    shown = repr(code_message(PHONE, "012345", at=1, minutes=10))
+    assert PHONE not in shown
+    assert "012345" not in shown
