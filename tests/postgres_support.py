@@ -26,16 +26,24 @@ class Server:
         self._folder = folder
         self._schemas = 0
 
-    def url(self, *, user: str = "postgres", schema: str = "public") -> str:
+    def url(
+        self, *, user: str = "postgres", database: str = "postgres", schema: str = "public"
+    ) -> str:
         options = f"options=-csearch_path%3D{schema}"
-        return f"postgresql://{user}@/postgres?host={self._folder}&{options}"
+        return f"postgresql://{user}@/{database}?host={self._folder}&{options}"
 
-    def execute(self, statement: sql.Composable | str) -> None:
-        """Run a statement as the superuser."""
+    def execute(
+        self,
+        statement: sql.SQL | sql.Composed,
+        *,
+        user: str = "postgres",
+        database: str = "postgres",
+    ) -> None:
+        """Run a statement outside of any transaction."""
         with psycopg.connect(
-            host=str(self._folder), user="postgres", autocommit=True
+            host=str(self._folder), user=user, dbname=database, autocommit=True
         ) as connection:
-            connection.execute(statement)  # type: ignore[arg-type] # not a literal
+            connection.execute(statement)
 
     def new_schema(self) -> str:
         self._schemas += 1
