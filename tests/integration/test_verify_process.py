@@ -18,7 +18,7 @@ from verifier.claims import HOUR_S, Cti
 from verifier.statuslist import Status
 from verifier.transport import encode_text
 
-COMMAND = (sys.executable, "-m", "verifier.cli")
+COMMAND = (sys.executable, "-m", "verifier")
 
 
 def environ(command: Run, **more: str) -> dict[str, str]:
@@ -86,7 +86,7 @@ def test_process_stopped_by_ctrl_c_prints_no_traceback(command: Run) -> None:
 
 def test_process_whose_reader_has_gone_ends_quietly(command: Run, code: str) -> None:
     """`celadon-verify - | head -1` ends without a traceback, and not as an admission."""
-    script = f"{sys.executable} -m verifier.cli - | head -n 1; echo ${{PIPESTATUS[0]}}"
+    script = f"{sys.executable} -m verifier - | head -n 1; echo ${{PIPESTATUS[0]}}"
     lines = "".join(f"{code}\n" for _ in range(5000))
     done = subprocess.run(
         ["bash", "-c", script],

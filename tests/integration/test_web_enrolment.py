@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web_support import GRANDSON, Site, serving
+from tests.web_support import Site, serving
 
 
 @pytest.fixture
@@ -21,4 +21,5 @@ async def test_register_bind_and_read_colour(site: Site) -> None:
     assert answer.status == 200, answer
     colour = answer.json
     assert colour["colour"] == "green"
-    assert colour["reasons"][0]["zh"] and colour["what_to_do"]["en"]
+    assert colour["reasons"][0]["zh"]
+    assert colour["what_to_do"]["en"]

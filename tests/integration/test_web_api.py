@@ -1,0 +1,529 @@
+"""The API as described: every route served and described, every answer as its schema says."""
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # has no stubs
+from openapi_spec_validator import validate
+
+from audit.access import AccessRequest, Field, Purpose
+from audit.record import open_proof
+from issuer.declare import DECLARABLE
+from issuer.evidence import VOCABULARY, Kind
+from issuer.problems import Problem
+from issuer.risk import RiskLevel
+from issuer.web.factory import ROUTES
+from issuer.web.openapi import describe
+from tests.issuing_support import COMPOUND, NOW, contact, holder_keys
+from tests.web_support import Answer, Site, serving
+from verifier.check import Reason, check_code
+from verifier.claims import Colour
+from verifier.transport import decode_text
+
+KEY = "0123456789abcdef"
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with serving(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def each_site(engine_url: str, tmp_path: Path) -> AsyncIterator[Site]:
+    """Over each kind of database, for what depends on it."""
+    async with serving(tmp_path, engine_url) as running:
+        yield running
+
+
+def described() -> dict[str, Any]:
+    return describe(ROUTES, version="0.1.0")
+
+
+def require_described(method: str, template: str, answer: Answer) -> None:
+    """The answer has a described status and, where it is JSON, the described shape."""
+    description = described()
+    operation = description["paths"][f"/api/v1{template}"][method.lower()]
+    content = operation["responses"][str(answer.status)].get("content", {})
+    media = answer.headers.get("Content-Type", "").partition(";")[0]
+    if not content:
+        assert answer.body == b""
+        return
+    assert media in content
+    if "schema" in content[media]:
+        schema = {**content[media]["schema"], "components": description["components"]}
+        Draft202012Validator(schema).validate(answer.json)
+
+
+def b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def test_description_is_valid_openapi() -> None:
+    """The description is OpenAPI 3.1."""
+    validate(described())
+
+
+async def test_description_and_router_agree(site: Site) -> None:
+    """Every route is described, every described path is routed, and it is served as it is."""
+    served = (await site.ask("GET", "/openapi.json")).json
+    assert served["paths"] == described()["paths"]
+    routed = {
+        (route.method.lower(), re.sub(r"\{(\w+):[^/]*\}", r"{\1}", route.resource.canonical))
+        for route in site.app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+    assert routed == {
+        (method, path) for path, methods in served["paths"].items() for method in methods
+    }
+
+
+async def test_every_described_bound_route_refuses_without_a_binding(site: Site) -> None:
+    """Where the description asks for a binding, nobody is let in without; elsewhere all are."""
+    for path, methods in described()["paths"].items():
+        for method, operation in methods.items():
+            url = re.sub(r"\{\w+\}", "0" * 16, path.removeprefix("/api/v1"))
+            answer = await site.ask(method.upper(), url)
+            assert (answer.status == 401) is bool(operation["security"]), path
+            if answer.status == 401:
+                assert answer.problem == Problem.NOT_BOUND
+                assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "bearer " + "A" * 43, "Basic " + "A" * 43, "Bearer " + "A" * 43,
+     "Bearer " + "A" * 43 + " x", "Bearer \xe7"],
+)  # fmt: skip
+async def test_no_token_of_ours_is_401(site: Site, header: str) -> None:
+    """Whatever is not a token that we gave out is nobody's."""
+    answer = await site.ask("GET", "/me/colour", headers={"Authorization": header})
+    assert (answer.status, answer.problem) == (401, Problem.NOT_BOUND)
+
+
+async def test_security_headers_on_every_kind_of_answer(site: Site) -> None:
+    """Data is never a page, never framed, never guessed at, never kept."""
+    for answer in (
+        await site.ask("GET", "/health"),
+        await site.ask("GET", "/me/colour"),
+        await site.ask("GET", "/nothing"),
+        await site.ask("POST", "/check", {"code": "x"}),
+        await site.ask("GET", "/openapi.json"),
+    ):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Server"] == "celadon"
+        assert "Set-Cookie" not in answer.headers
+
+
+async def test_story_of_a_person(each_site: Site) -> None:
+    """Register, bind, read the colour, fetch codes, fall ill, and the codes are taken back."""
+    site = each_site
+    token = await site.bound()
+    colour = await site.ask("GET", "/me/colour", token=token)
+    require_described("GET", "/me/colour", colour)
+    assert colour.json["colour"] == "green"
+
+    keys = holder_keys(4)
+    wanted = {"medium": "phone", "holder_keys": [b64(key) for key in keys], "days": 2}
+    codes = await site.ask(
+        "POST", "/me/codes", wanted, token=token, headers={"Idempotency-Key": KEY}
+    )
+    require_described("POST", "/me/codes", codes)
+    trust = site.desk.writer.authority.trust
+    for text, key in zip(codes.json["codes"], keys, strict=True):
+        code = check_code(decode_text(text), trust, now=NOW + 86400)
+        if isinstance(code, Reason):
+            code = check_code(decode_text(text), trust, now=NOW)
+        assert not isinstance(code, Reason)
+        assert code.colour is Colour.GREEN
+        assert code.holder_key == key
+
+    said = {"symptoms": [{"value": "cough", "since": "2020-12-12"}], "survey": "clear"}
+    recorded = await site.ask("POST", "/me/declarations", said, token=token)
+    require_described("POST", "/me/declarations", recorded)
+    assert (recorded.status, recorded.json) == (201, {"recorded": 2})
+    colour = await site.ask("GET", "/me/colour", token=token)
+    assert colour.json["colour"] == "red"
+    assert colour.json["changes_at"] == "2020-12-27T00:00:00+08:00"
+    assert [reason["rule"] for reason in colour.json["reasons"]] == ["red-symptom"]
+    assert "发热" in colour.json["reasons"][0]["zh"]
+    with site.desk.engine.connect() as connection:
+        superseded = connection.exec_driver_sql("SELECT count(*) FROM status_change").scalar_one()
+    assert superseded == len(keys)
+
+
+async def test_codes_same_key_same_body_gives_the_same_codes(each_site: Site) -> None:
+    """A retry has one effect and one answer; another body under the key is refused (C109)."""
+    site = each_site
+    token = await site.bound()
+    headers = {"Idempotency-Key": KEY}
+    first = await site.ask("POST", "/me/codes", {"medium": "paper"}, token=token, headers=headers)
+    again = await site.ask("POST", "/me/codes", {"medium": "paper"}, token=token, headers=headers)
+    assert (first.status, first.body) == (again.status, again.body) == (200, first.body)
+    other = {"medium": "phone", "holder_keys": [b64(holder_keys(1)[0])]}
+    refused = await site.ask("POST", "/me/codes", other, token=token, headers=headers)
+    assert (refused.status, refused.problem) == (409, Problem.IDEMPOTENCY_CONFLICT)
+    require_described("POST", "/me/codes", refused)
+
+
+async def test_codes_same_key_of_another_person_is_another_request(site: Site) -> None:
+    """Idempotency keys are each person's own: nobody gets another one's codes (C113)."""
+    one = await site.bound()
+    two = await site.bound({"name": "李强", "phone": "13900139000", "home": "610113"})
+    headers = {"Idempotency-Key": KEY}
+    answers = [
+        await site.ask("POST", "/me/codes", {"medium": "paper"}, token=token, headers=headers)
+        for token in (one, two)
+    ]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert answers[0].json["codes"] != answers[1].json["codes"]
+
+
+async def test_codes_hundred_equal_requests_at_once_have_one_effect(each_site: Site) -> None:
+    """A hundred retries at the same moment get one and the same code (C110)."""
+    site = each_site
+    token = await site.bound()
+    headers = {"Idempotency-Key": KEY}
+    answers = await asyncio.gather(
+        *(
+            site.ask("POST", "/me/codes", {"medium": "paper"}, token=token, headers=headers)
+            for _ in range(100)
+        )
+    )
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
+    with site.desk.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM code_batch").scalar_one() == 1
+
+
+@pytest.mark.parametrize("key", [None, "", "short", "k" * 65, "with space 123456", "名" * 16])
+async def test_codes_without_a_good_idempotency_key_are_refused(
+    site: Site, key: str | None
+) -> None:
+    """A key has 16 to 64 plain characters."""
+    token = await site.bound()
+    headers = {} if key is None else {"Idempotency-Key": key}
+    answer = await site.ask("POST", "/me/codes", {"medium": "paper"}, token=token, headers=headers)
+    assert (answer.status, answer.problem) == (400, Problem.IDEMPOTENCY_KEY)
+
+
+SMALL_ORDER = bytes([1]) + bytes(31)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"medium": "stone"}, Problem.WRONG_VALUE),
+        ({"medium": "phone"}, Problem.MISSING_MEMBER),
+        ({"medium": "phone", "holder_keys": []}, Problem.MISSING_MEMBER),
+        ({"medium": "paper", "holder_keys": [b64(holder_keys(1)[0])]}, Problem.WRONG_VALUE),
+        ({"medium": "phone", "holder_keys": [b64(holder_keys(1)[0])] * 2}, Problem.BAD_HOLDER_KEY),
+        ({"medium": "phone", "holder_keys": [b64(SMALL_ORDER)]}, Problem.BAD_HOLDER_KEY),
+        ({"medium": "phone", "holder_keys": [b64(b"\xff" * 32)]}, Problem.BAD_HOLDER_KEY),
+        ({"medium": "phone", "holder_keys": ["A" * 42]}, Problem.WRONG_VALUE),
+        ({"medium": "phone", "holder_keys": ["A" * 42 + "B"]}, Problem.BAD_HOLDER_KEY),
+        (
+            {"medium": "phone", "holder_keys": [b64(k) for k in holder_keys(33)]},
+            Problem.WRONG_VALUE,
+        ),
+        ({"medium": "paper", "days": 2}, Problem.WRONG_VALUE),
+        ({"medium": "paper", "days": 0}, Problem.WRONG_VALUE),
+        ({"medium": "paper", "days": 10**30}, Problem.WRONG_VALUE),
+        ({"medium": "paper", "days": True}, Problem.WRONG_VALUE),
+        ({"medium": "paper", "days": 1.0}, Problem.WRONG_VALUE),
+        ({"medium": "paper", "colour": "green"}, Problem.UNKNOWN_MEMBER),
+    ],
+)
+async def test_codes_of_a_wrong_wish_are_refused(
+    tmp_path: Path, body: dict[str, object], problem: Problem
+) -> None:
+    """Keys that are no keys, twice the same, too many, and wishes that cannot be are 422."""
+    async with serving(tmp_path) as site:
+        token = await site.bound()
+        headers = {"Idempotency-Key": KEY}
+        answer = await site.ask("POST", "/me/codes", body, token=token, headers=headers)
+        assert (answer.status, answer.problem) == (422, problem)
+
+
+async def test_codes_while_pending_are_withheld_with_a_reason(site: Site) -> None:
+    """Without a colour there is no code, and the refusal says what to do."""
+    token = await site.bound()
+    await site.ask("POST", "/me/declarations", {"survey": "incomplete"}, token=token)
+    headers = {"Idempotency-Key": KEY}
+    answer = await site.ask("POST", "/me/codes", {"medium": "paper"}, token=token, headers=headers)
+    assert (answer.status, answer.problem) == (409, Problem.COLOUR_PENDING)
+    colour = await site.ask("GET", "/me/colour", token=token)
+    assert colour.json["colour"] == "pending"
+    require_described("GET", "/me/colour", colour)
+
+
+GOOD_TIMES = ["2020-12-12", "2020-12-12T08:00:00+08:00", "2020-12-12T00:00:00Z"]
+BAD_TIMES = {
+    "2020-W50-7": Problem.TIME_FORM,
+    "20201212": Problem.TIME_FORM,
+    "2020-12-12T08:00:00": Problem.TIME_FORM,
+    "2020-12-12T08:00": Problem.TIME_FORM,
+    "2020-12-12 08:00:00+08:00": Problem.TIME_FORM,
+    "2020-12-12T24:00:00+08:00": Problem.TIME_FORM,
+    "2020-12-12T08:00:60+08:00": Problem.TIME_FORM,
+    "2020-12-12T08:00:00.5+08:00": Problem.TIME_FORM,
+    "2020-12-12T08:00:00+0800": Problem.TIME_FORM,
+    "2020-11-31": Problem.TIME_FORM,
+    "2019-02-29": Problem.TIME_FORM,
+    "2020-13-01": Problem.TIME_FORM,
+    "0001-01-01": Problem.TIME_FORM,
+    "9999-12-31": Problem.TIME_FORM,
+    "\uff12\uff10\uff12\uff10-12-12": Problem.TIME_FORM,
+    "٢٠٢٠-12-12": Problem.TIME_FORM,
+    "12/12/2020": Problem.TIME_FORM,
+    "2020-12-12\n": Problem.TIME_FORM,
+    "": Problem.TIME_FORM,
+    "1607832000": Problem.TIME_FORM,
+    "2020-12-14": Problem.TIME_OUT_OF_RANGE,
+    "2020-02-29": Problem.TIME_OUT_OF_RANGE,
+    "2020-10-01": Problem.TIME_OUT_OF_RANGE,
+    "2020-12-12T08:00:00+99:99": Problem.TIME_FORM,
+}
+
+
+async def test_declared_times_have_one_spelling(site: Site) -> None:
+    """Week dates, basic forms, naive times, 24:00, :60 and days that never were are 422 (C105)."""
+    token = await site.bound()
+    for text, problem in BAD_TIMES.items():
+        said = {"symptoms": [{"value": "cough", "since": text}]}
+        answer = await site.ask("POST", "/me/declarations", said, token=token)
+        assert (answer.status, answer.problem) == (422, problem), text
+    for text in GOOD_TIMES:
+        said = {"symptoms": [{"value": "cough", "since": text}]}
+        answer = await site.ask("POST", "/me/declarations", said, token=token)
+        assert answer.status == 201, text
+
+
+async def test_risk_on_29_february_of_a_leap_year(site: Site) -> None:
+    """The one valid leap day is a day like others."""
+    answer = await site.ask("GET", "/regions/231081/risk?at=2020-02-29")
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "problem"),
+    [
+        ({}, 422, Problem.MISSING_MEMBER),
+        ({"symptoms": []}, 422, Problem.MISSING_MEMBER),
+        ({"results": [{"value": "negative"}]}, 422, Problem.UNKNOWN_MEMBER),
+        ({"survey": "green"}, 422, Problem.WRONG_VALUE),
+        ({"colour": "green"}, 422, Problem.UNKNOWN_MEMBER),
+        ({"symptoms": [{"value": "sadness", "since": "2020-12-12"}]}, 422, Problem.WRONG_VALUE),
+        ({"arrivals": [{"place": "999999", "at": "2020-12-12"}]}, 422, Problem.UNKNOWN_PLACE),
+        ({"arrivals": [{"place": "231081 ", "at": "2020-12-12"}]}, 422, Problem.UNKNOWN_PLACE),
+        ({"residence": {"place": "610113'--", "since": "2020-12-12"}}, 422, Problem.UNKNOWN_PLACE),
+        (
+            {"symptoms": [{"value": "cough", "since": "2020-12-12"}] * 21},
+            422,
+            Problem.WRONG_VALUE,
+        ),
+        (
+            {"symptoms": [{"value": "cough", "since": "2020-12-12"}] * 20, "survey": "clear"},
+            422,
+            Problem.TOO_MANY,
+        ),
+    ],
+)
+async def test_declarations_beyond_what_people_may_say(
+    tmp_path: Path, said: dict[str, object], status: int, problem: Problem
+) -> None:
+    """The vocabulary is closed: nobody declares a colour or a test result."""
+    async with serving(tmp_path) as site:
+        answer = await site.ask("POST", "/me/declarations", said, token=await site.bound())
+        assert (answer.status, answer.problem) == (status, problem)
+
+
+async def test_declarations_of_a_day_are_bounded(each_site: Site) -> None:
+    """Nobody fills the database by declaring."""
+    site = each_site
+    token = await site.bound()
+    said = {"symptoms": [{"value": "cough", "since": "2020-12-12"}] * 20}
+    statuses = [
+        (await site.ask("POST", "/me/declarations", said, token=token)).status for _ in range(3)
+    ]
+    assert statuses == [201, 201, 422]
+
+
+async def test_declaration_takes_nothing_back(site: Site) -> None:
+    """Declaring another home or a clear survey does not turn red into green."""
+    token = await site.bound()
+    person = site.people.find(site.people.digest_of_name_and_phone("王小明", "+8613800138000"))
+    assert person is not None
+    site.desk.record(replace(contact(1), subject=person))
+    said = {"residence": {"place": "610102", "since": "2020-12-01"}, "survey": "clear"}
+    assert (await site.ask("POST", "/me/declarations", said, token=token)).status == 201
+    colour = await site.ask("GET", "/me/colour", token=token)
+    assert colour.json["colour"] == "red"
+
+
+async def test_accesses_show_who_read_with_proofs(each_site: Site) -> None:
+    """A look-up by a clerk, let in or not, stands in the person's record with a proof."""
+    site = each_site
+    token = await site.bound()
+    person = site.people.find(site.people.digest_of_name_and_phone("王小明", "+8613800138000"))
+    assert person is not None
+    request = AccessRequest(
+        principal="clerk-17",
+        organisation="hospital-xian-4",
+        purpose=Purpose.HOSPITAL_LOOK_UP,
+        case="GL-20201213-0042",
+        subject=person,
+        fields=frozenset({Field.NAME}),
+    )
+    site.gate.open(request, lambda _subject, _fields: {}, now=NOW)
+    answer = await site.ask("GET", "/me/accesses", token=token)
+    require_described("GET", "/me/accesses", answer)
+    refused, own = answer.json["accesses"]
+    assert (refused["purpose"], refused["refused"]) == ("hospital-look-up", "no-grant")
+    assert own["purpose"] == "own-record"
+    for access in (refused, own):
+        event = open_proof(access["proof"].encode(), site.desk.log.key)
+        assert event.subject == person
+
+
+async def test_accesses_read_too_often_are_refused(site: Site) -> None:
+    """Reading one's own record has a quota too, and the refusal is 429."""
+    token = await site.bound()
+    statuses = {(await site.ask("GET", "/me/accesses", token=token)).status for _ in range(100)}
+    assert statuses == {200}
+    answer = await site.ask("GET", "/me/accesses", token=token)
+    assert (answer.status, answer.problem) == (429, Problem.TOO_MANY_READS)
+    require_described("GET", "/me/accesses", answer)
+
+
+async def test_bindings_are_listed_and_ended(each_site: Site) -> None:
+    """A person sees where they are bound and ends a binding; its token is refused at once."""
+    site = each_site
+    one, two = await site.bound(), await site.bound()
+    listed = await site.ask("GET", "/me/bindings", token=one)
+    require_described("GET", "/me/bindings", listed)
+    ids = [binding["binding"] for binding in listed.json["bindings"]]
+    assert len(ids) == 2
+    # Ids do not tell whose token is whose: the holder of *two* ends all, its own at the last.
+    statuses = []
+    for binding in ids:
+        ended = await site.ask("DELETE", f"/me/bindings/{binding}", token=two)
+        require_described("DELETE", "/me/bindings/{binding}", ended)
+        statuses.append(ended.status)
+    assert statuses[0] == 204
+    assert set(statuses) <= {204, 401}
+    assert (await site.ask("GET", "/me/colour", token=two)).status == 401
+    if statuses == [204, 204]:
+        assert (await site.ask("GET", "/me/colour", token=one)).status == 401
+
+
+async def test_binding_of_another_person_is_as_if_absent(site: Site) -> None:
+    """Another one's binding and one that never was get one answer (C113)."""
+    one = await site.bound()
+    two = await site.bound({"name": "李强", "phone": "13900139000", "home": "610113"})
+    listed = await site.ask("GET", "/me/bindings", token=two)
+    theirs = listed.json["bindings"][0]["binding"]
+    answers = [
+        await site.ask("DELETE", f"/me/bindings/{binding}", token=one)
+        for binding in (theirs, "0" * 16)
+    ]
+    assert {(a.status, a.body) for a in answers} == {(404, answers[0].body)}
+    assert (await site.ask("GET", "/me/colour", token=two)).status == 200
+
+
+async def test_risk_of_a_region_at_a_time(site: Site) -> None:
+    """Any place, now or at a time; unknown places are refused; unchanged answers cost nothing."""
+    authority = site.desk.writer.authority
+    risks = authority.risks.with_change(COMPOUND, RiskLevel.MEDIUM, NOW, issued_at=NOW)
+    site.desk.writer.authority = replace(authority, risks=risks)
+    site.clock.now = NOW + 60
+    now = await site.ask("GET", f"/regions/{COMPOUND}/risk")
+    require_described("GET", "/regions/{place}/risk", now)
+    assert now.json["level"] == "medium"
+    assert "青云小区" in now.json["zh"]
+    before = await site.ask("GET", f"/regions/{COMPOUND}/risk?at=2020-12-12")
+    assert before.json["level"] == "low"
+    assert before.json["changes_at"] == "2020-12-13T12:00:00+08:00"
+    again = await site.ask(
+        "GET", f"/regions/{COMPOUND}/risk", headers={"If-None-Match": now.headers["ETag"]}
+    )
+    assert (again.status, again.body) == (304, b"")
+    assert "public" in now.headers["Cache-Control"]
+    unknown = await site.ask("GET", "/regions/999999/risk")
+    assert (unknown.status, unknown.problem) == (422, Problem.UNKNOWN_PLACE)
+    wrong = await site.ask("GET", "/regions/231081/risk?at=2020-W50")
+    assert (wrong.status, wrong.problem) == (422, Problem.TIME_FORM)
+
+
+async def test_check_gives_kind_and_reason_and_no_colour(site: Site) -> None:
+    """Integrators learn what an ordinary venue learns."""
+    token = await site.bound()
+    headers = {"Idempotency-Key": KEY}
+    made = await site.ask("POST", "/me/codes", {"medium": "paper"}, token=token, headers=headers)
+    checked = await site.ask("POST", "/check", {"code": made.json["codes"][0]})
+    require_described("POST", "/check", checked)
+    assert checked.json == {"kind": "check-again", "reason": "no-status"}
+    nonsense = await site.ask("POST", "/check", {"code": "https://example.com"})
+    assert nonsense.json == {"kind": "not-a-code", "reason": "malformed"}
+
+
+async def test_published_files_and_nothing_else(site: Site) -> None:
+    """Lists come with type and ETag; whatever else is in or near the folder is 404 (C102)."""
+    (site.public / "status").mkdir()
+    (site.public / "status" / "1000.cwt").write_bytes(b"list")
+    (site.public / "trust-list.cbor").write_bytes(b"trust")
+    (site.public / ".trust-list.cbor.new").write_bytes(b"draft")
+    (site.public / "notes.txt").write_bytes(b"notes")
+    (site.public.parent / "secret").write_bytes(b"secret")
+    (site.public / "risk-table.cbor").symlink_to(site.public.parent / "secret")
+    got = await site.ask("GET", "/published/status/1000.cwt")
+    assert (got.status, got.body) == (200, b"list")
+    assert got.headers["Content-Type"] == "application/statuslist+cwt"
+    assert "max-age=60" in got.headers["Cache-Control"]
+    again = await site.ask(
+        "GET", "/published/status/1000.cwt", headers={"If-None-Match": got.headers["ETag"]}
+    )
+    assert again.status == 304
+    for path in (
+        "/published/", "/published/..", "/published/../secret", "/published/%2e%2e%2fsecret",
+        "/published/..%2fsecret", "/published/status/../../secret", "/published/%00",
+        "/published/trust-list.cbor%00", "/published/trust-list.cbor/", "/published//etc/passwd",
+        "/published/%2fetc%2fpasswd", "/published/status", "/published/.trust-list.cbor.new",
+        "/published/notes.txt", "/published/risk-table.cbor", "/published/status/1001.cwt",
+        "/published/status/%31000.cwt%20", "/published/TRUST-LIST.CBOR",
+        "/published/status/" + "9" * 3000 + ".cwt", "/published/..%5csecret",
+    ):  # fmt: skip
+        answer = await site.ask("GET", path)
+        assert (answer.status, answer.problem) == (404, Problem.NOT_FOUND), path
+
+
+async def test_problems_lists_all_texts(site: Site) -> None:
+    """What can be refused can be read beforehand, in both languages."""
+    answer = await site.ask("GET", "/problems")
+    require_described("GET", "/problems", answer)
+    assert set(answer.json["problems"]) == set(Problem)
+
+
+async def test_head_is_get_without_body(site: Site) -> None:
+    """HEAD on reads works as HTTP says."""
+    got, head = await site.ask("GET", "/health"), await site.ask("HEAD", "/health")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Length"] == got.headers["Content-Length"]
+
+
+def test_vocabulary_of_declarations_is_that_of_evidence() -> None:
+    """What the API offers to declare is what evidence knows."""
+    schema = described()["components"]["schemas"]["SymptomSaid"]["properties"]["value"]
+    assert set(schema["enum"]) == VOCABULARY[Kind.SYMPTOM].values
+    survey = described()["components"]["schemas"]["Declaration"]["properties"]["survey"]
+    assert set(survey["anyOf"][0]["enum"]) == VOCABULARY[Kind.SURVEY].values
+    assert Kind.RESULT not in DECLARABLE
