@@ -14,6 +14,7 @@ from issuer.decisions import Cause
 from issuer.errors import AdoptionError
 from issuer.policy import (
     read_risk_table,
+    read_rules,
     risk_table_version,
     rules_key,
     rules_version,
@@ -26,7 +27,7 @@ from issuer.risk import (
     accept_risk_table,
     verify_risk_table,
 )
-from issuer.rules import RULES_TYP, verify_rules
+from issuer.rules import RULES_TYP, accept_rules, verify_rules
 from issuer.ruletypes import RuleSet
 from issuer.store import Row
 from issuer.tx import Done, Tx
@@ -48,15 +49,15 @@ def adopt_rules(tx: Tx, signed: bytes) -> Done[RuleSet]:
 
     Raises:
         AdoptionError: Not signed by a RULES key, or not valid at this instant.
-        RulesError: The rule set itself is refused.
+        RulesError: The rule set itself is refused, or may not follow the one in force.
     """
     trust = tx.authority.trust
     rules = verify_rules(signed, rules_key(trust, signed, typ=RULES_TYP), now=tx.now)
-    held = rules_version(tx.store)
-    if held == (rules.id, rules.version):
+    version = rules_version(tx.store)
+    held = None if version is None else read_rules(tx.store, trust, *version)
+    accept_rules(held, rules)
+    if version == (rules.id, rules.version):
         return Done(rules)
-    if held is not None and held[0] == rules.id and rules.version < held[1]:
-        raise AdoptionError(f"version {rules.version} does not follow version {held[1]}")
     if not rules.valid_from <= tx.now < rules.valid_until:
         raise AdoptionError("the rule set is not valid at this instant")
     row = (rules.id, rules.version, signed, tx.now, tx.event_id())

@@ -14,6 +14,7 @@ from issuer.decisions import Cause, evidence_of, judge
 from issuer.errors import EvidenceError, IntegrityError, NoPersonError, NoticeError
 from issuer.evidence import Evidence, encode_evidence
 from issuer.notice import EVIDENCE_TYP, Entry, Notice, Retraction, verify_notice
+from issuer.regions import contains
 from issuer.sealing import mac
 from issuer.tx import Done, Tx
 from keys.cose import parse_sign1
@@ -94,14 +95,16 @@ def take_notice(tx: Tx, signed: bytes) -> Done[Notice]:
     """Take a signed notice whole: its records, and what it takes back.
 
     Raises:
-        NoticeError: Not the next notice of a listed EVIDENCE key, or from the future. Nothing of
-            it is used.
+        NoticeError: Not the next notice of a listed EVIDENCE key, for another region than the
+            key's, or from the future. Nothing of it is used.
         NoPersonError, EvidenceError: As `record_evidence`.
     """
-    public_key = _evidence_key(tx, signed)
+    public_key, region = _evidence_key(tx, signed)
     source = kid(public_key).hex()
     after = _last_number(tx, source)
     notice = verify_notice(signed, public_key, after=after)
+    if not contains(region, notice.region):
+        raise NoticeError("region: not that of the key")
     if notice.issued_at > tx.now:
         raise NoticeError("issued_at: in the future")
     recorded = record_evidence(tx, notice.entries)
@@ -117,7 +120,8 @@ def notice_mac(secrets: Secrets, source: str, number: int) -> bytes:
     return mac(secrets.rows, "notice", (source, number))
 
 
-def _evidence_key(tx: Tx, signed: bytes) -> PublicKey:
+def _evidence_key(tx: Tx, signed: bytes) -> tuple[PublicKey, str]:
+    """The key, and the region that the trust list gives it."""
     try:
         found = tx.authority.trust.find(
             parse_sign1(signed, typ=EVIDENCE_TYP, max_bytes=1 << 24).kid
@@ -128,7 +132,7 @@ def _evidence_key(tx: Tx, signed: bytes) -> PublicKey:
         raise NoticeError("source: not an evidence key of the trust list")
     if not found[1].not_before <= tx.now < found[1].not_after:
         raise NoticeError("source: its key is not in force")
-    return found[1].public_key
+    return found[1].public_key, found[0].region
 
 
 def _last_number(tx: Tx, source: str) -> int:
