@@ -8,10 +8,10 @@ unprotected header empty. Whatever else arrives is refused, so a header that one
 and another overlooks cannot exist.
 """
 
-from dataclasses import dataclass
 from typing import Final, NewType, Protocol
 
 from keys import cbor, ed25519
+from keys.dataclasses import dataclass
 from keys.errors import CborError, Sign1Error
 from keys.kid import KID_BYTES
 

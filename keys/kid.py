@@ -1,7 +1,8 @@
 """Names of keys: the COSE Key Thumbprint (RFC 9679) and its first bytes. Pure."""
 
-import hashlib
 from typing import Final
+
+from nacl import bindings
 
 __all__ = ["KID_BYTES", "cose_key", "kid", "thumbprint"]
 
@@ -19,7 +20,7 @@ def cose_key(public_key: bytes) -> bytes:
 
 def thumbprint(public_key: bytes) -> bytes:
     """32 bytes, SHA-256 over the key's required members. Source: RFC 9679 §3."""
-    return hashlib.sha256(cose_key(public_key)).digest()
+    return bindings.crypto_hash_sha256(cose_key(public_key))
 
 
 def kid(public_key: bytes) -> bytes:

@@ -17,27 +17,9 @@ from keys.errors import (
 )
 from keys.instants import format_time
 from keys.kid import kid
+from keys.purpose import Environment, Purpose
 
 __all__ = ["ALLOWED_MOVES", "Environment", "KeyInfo", "KeyState", "Moved", "Purpose", "new_key"]
-
-
-class Purpose(StrEnum):
-    """The one thing that a key signs."""
-
-    CODE = "code"
-    STATUS = "status"
-    TRUST_ROOT = "trust-root"
-    EVIDENCE = "evidence"
-    RULES = "rules"
-    CHECKPOINT = "checkpoint"
-    WITNESS = "witness"
-
-
-class Environment(StrEnum):
-    """Where keys and lists count. What is signed for one is refused in the other."""
-
-    PRODUCTION = "production"
-    TEST = "test"
 
 
 class KeyState(StrEnum):

@@ -8,12 +8,12 @@ nobody signs twice. Spec page: docs/spec/trust-list.md.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from keys import cbor, ed25519
 from keys.cose import HEADER_TYP, MessageSigner, encode_protected, kid_of_protected
+from keys.dataclasses import dataclass
 from keys.errors import (
     CborError,
     Sign1Error,

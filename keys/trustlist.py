@@ -24,7 +24,7 @@ from keys.errors import (
     TrustListSignerError,
 )
 from keys.kid import kid
-from keys.lifecycle import Environment, Purpose
+from keys.purpose import Environment, Purpose
 from keys.trustenvelope import (
     MAX_BYTES,
     TYP,

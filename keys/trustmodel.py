@@ -6,11 +6,11 @@ are checked on construction, so a draft fails as early as a forged list.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
 from keys.cbor import MAX_INT
+from keys.dataclasses import dataclass, field
 from keys.ed25519 import PublicKey
 from keys.errors import (
     TrustListEnvironmentError,
@@ -19,7 +19,7 @@ from keys.errors import (
     TrustListRangeError,
 )
 from keys.kid import KID_BYTES, kid
-from keys.lifecycle import Environment, Purpose
+from keys.purpose import Environment, Purpose
 
 __all__ = [
     "MAX_KEYS", "MAX_LIST_NUMBER", "MAX_ROOTS", "MAX_TEXT", "ListedIssuer", "ListedKey", "Roots",
@@ -32,12 +32,10 @@ MAX_TEXT: Final = 128
 #: List numbers have 20 bits (docs/spec/code.md).
 MAX_LIST_NUMBER: Final = 2**20 - 1
 
-_REGION: Final = re.compile(r"[0-9]{6}", re.ASCII)
-_HTTPS: Final = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*")
+_PATH: Final = r"(:[0-9]{1,5})?/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*"
+_HTTPS: Final = r"https://[a-z0-9.-]+" + _PATH
 # A test list may point to this very machine.
-_LOOPBACK: Final = re.compile(
-    r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*"
-)
+_LOOPBACK: Final = r"http://(127\.0\.0\.1|localhost|\[::1\])" + _PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class ListedIssuer:
     keys: tuple[ListedKey, ...]
 
     def __post_init__(self) -> None:
-        if not _REGION.fullmatch(self.region):
+        if not re.fullmatch(r"[0-9]{6}", self.region):
             raise TrustListFormatError("a region is six digits")
         for text in (self.name_zh, self.name_en, self.contact, self.status_base):
             if not (0 < len(text) <= MAX_TEXT and text.isprintable()):
@@ -231,9 +229,9 @@ def _require_ranges_apart(issuers: tuple[ListedIssuer, ...]) -> None:
 def _require_addresses(issuers: tuple[ListedIssuer, ...], environment: Environment) -> None:
     """Https with a plain path, so that an address has one spelling; test lists may stay at home."""
     for issuer in issuers:
-        if _HTTPS.fullmatch(issuer.status_base):
+        if re.fullmatch(_HTTPS, issuer.status_base):
             continue
-        if environment is Environment.TEST and _LOOPBACK.fullmatch(issuer.status_base):
+        if environment is Environment.TEST and re.fullmatch(_LOOPBACK, issuer.status_base):
             continue
         raise TrustListEnvironmentError(
             f"region {issuer.region}: its status lists must be at an https address"

@@ -5,12 +5,12 @@ four kinds. Nothing that a stranger can put into a QR code raises.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from keys.dataclasses import dataclass, field
 from keys.errors import SignatureError
-from keys.lifecycle import Purpose
+from keys.purpose import Purpose
 from keys.trustlist import TrustList
 from verifier.claims import Colour, ParsedCode, VerifiedCode, parse_code, verify_code
 from verifier.errors import (

@@ -7,13 +7,13 @@ is fixed, and "strict deterministic CBOR" is one comparison. cbor2 has no part i
 hold this decoder against `keys.cose` and `keys.cbor`.
 """
 
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from struct import Struct
 from typing import Final, NamedTuple, NewType
 
 from keys import ed25519
 from keys.cose import MessageSigner
+from keys.dataclasses import dataclass
 from keys.ed25519 import PublicKey
 from verifier.errors import CodeError
 

@@ -7,18 +7,19 @@ Spec page: docs/spec/status-list.md. A list is a COSE_Sign1 of our profile over
 Lists that others signed with their keys in another order are read as well; all else is strict.
 """
 
-import hashlib
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
+from nacl import bindings
+
 from keys import cbor
 from keys.cose import MessageSigner, Sign1, VerifiedPayload, parse_sign1, sign_sign1, verify_sign1
+from keys.dataclasses import dataclass, field
 from keys.errors import CborError, Sign1Error, SignatureError
-from keys.lifecycle import Purpose
+from keys.purpose import Purpose
 from keys.trustlist import ListedIssuer, ListedKey, TrustList
 from verifier.errors import (
     SnapshotError,
@@ -197,7 +198,7 @@ def _read(data: bytes, trust: TrustList) -> tuple[StatusList, ListedKey]:
         ttl=min(ttl, MAX_LIST_AGE_S),
         bits=bits,
         packed=_inflate(lst, max_bytes=MAX_ENTRIES * bits // 8),
-        sha256=hashlib.sha256(data).digest(),
+        sha256=bindings.crypto_hash_sha256(data),
     )
     return status_list, key
 
@@ -255,7 +256,7 @@ def peek_status_list(data: bytes, *, list_number: int) -> StatusList:
     if not sub.endswith(f"/{list_number}.cwt"):
         raise StatusListScopeError(f"another list in the place of list {list_number}")
     packed = _inflate(lst, max_bytes=MAX_ENTRIES * bits // 8)
-    digest = hashlib.sha256(data).digest()
+    digest = bindings.crypto_hash_sha256(data)
     return StatusList(list_number, "", issued_at, exp, ttl, bits, packed, digest)
 
 
