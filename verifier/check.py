@@ -180,10 +180,16 @@ class Lists:
     trust_ends: int = field(init=False)
 
     def __post_init__(self) -> None:
-        times = [held.issued_at for held in self.statuses.values()] if self.newest < 0 else []
+        times = [self._issued_at(number) for number in self.statuses] if self.newest < 0 else []
         object.__setattr__(self, "newest", max(self.newest, self.trust.issued_at, *times))
         trust_ends = min(self.trust.not_after, self.trust.issued_at + MAX_LIST_AGE_S + 1)
         object.__setattr__(self, "trust_ends", trust_ends)
+
+    def _issued_at(self, list_number: int) -> int:
+        held = self.statuses[list_number]
+        if held.list_number != list_number:
+            raise ValueError(f"list {held.list_number} in the place of list {list_number}")
+        return held.issued_at
 
 
 def check(text: str, lists: Lists, *, now: int, policy: Policy) -> Outcome:

@@ -260,6 +260,12 @@ def _successions() -> Iterator[Vector]:
     yield _refused(
         "C090-other-width", "The same bytes read otherwise.", "Cleared", narrower, held=held
     )
+    one_bit = signed(claims(list=list_of(PACKED, bits=1)))
+    one_more = signed(claims(list=list_of(b"\x91" + PACKED[1:], bits=1), **newer))
+    yield _accepted("next-one-bit-wide", "Lists of one bit: one more.", one_more, held=one_bit)
+    one_less = signed(claims(list=list_of(b"\x80" + PACKED[1:], bits=1), **newer))
+    about = "Lists of one bit: one comes to life."
+    yield _refused("C090-one-bit-wide", about, "Cleared", one_less, held=one_bit)
     another = good(sub=SHAANXI.uri(2), **newer)
     yield _refused("C090-another-list", "List 2 for list 1.", "Scope", another, held=held)
 

@@ -218,6 +218,14 @@ def test_lists_newest_is_the_latest_time_at_which_one_was_signed() -> None:
     assert Lists(world.trust, {}, newest=0).newest == world.trust.issued_at
 
 
+def test_lists_a_status_list_under_another_number_is_a_wrong_call() -> None:
+    """No code is ever looked up in another list than its own."""
+    world = World()
+    one, other = world.status_lists().values()
+    with pytest.raises(ValueError, match="in the place of"):
+        Lists(world.trust, {one.list_number: one, 2: other})
+
+
 def test_check_taking_a_code_back_concerns_that_code_alone() -> None:
     """Of four neighbours in one byte of the list, one is taken back."""
     lists = World().with_status(SHAANXI, 1, 41, Status.SUPERSEDED).lists()

@@ -205,6 +205,12 @@ def test_status_list_peeked_at_reads_the_entries_without_a_signer() -> None:
     assert (peeked.list_number, peeked.status(5)) == (1, Status.WITHDRAWN)
 
 
+def test_status_list_peeked_at_under_another_number_is_refused() -> None:
+    """A file in the place of another is not compared with the wrong list."""
+    with pytest.raises(StatusListScopeError):
+        peek_status_list(signed(), list_number=2)
+
+
 def test_status_list_every_one_bit_flip_is_refused() -> None:
     """No bit of a token can be changed."""
     token = signed(bytes(4))
