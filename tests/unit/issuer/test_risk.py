@@ -212,6 +212,7 @@ ROW = [QINGYUN, 1, NOW]
         {1: True, 2: NOW, 3: []},
         {1: 1, 2: True, 3: []},
         {1: 1, 2: "now", 3: []},
+        {1: 1, 2: 0, 3: []},
         {1: 1, 2: NOW, 3: [ROW, ROW]},
         {1: 1, 2: NOW, 3: [ROW, ["231000", 1, NOW]]},
         {1: 1, 2: NOW, 3: [[QINGYUN, 3, NOW]]},
@@ -242,6 +243,8 @@ def test_risk_table_accept_refuses_rollback_fork_and_forgetting() -> None:
     assert accept_risk_table(first, second) is second
     assert accept_risk_table(second, second) is second
     forgetful = replace(second, version=3, changes=second.changes[1:])
-    for held, new in [(second, first), (second, fork), (second, forgetful)]:
+    grown = replace(second.with_change(QINGYUN, LOW, NOW, issued_at=NOW), version=2)
+    refused = [(second, first), (second, fork), (second, forgetful), (second, grown)]
+    for held, new in refused:
         with pytest.raises(RiskTableError):
             accept_risk_table(held, new)
