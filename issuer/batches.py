@@ -178,16 +178,23 @@ def take_back(tx: Tx, subjects: Sequence[bytes], status: Status) -> TakenBack:
         changes += [(code.list_number, code.status_index, int(status)) for code in codes]
         batches.setdefault(subject, []).append(event_id)
         counts[subject] += len(codes)
-    events = []
-    for subject, ids in batches.items():
-        event = Event(
+    events = [
+        Event(
             tx.event_id(),
             Kind.CODES_TAKEN_BACK,
             tx.now,
             subject,
             {"codes": counts[subject], "status": int(status), "batches": b"".join(ids)},
         )
-        events.append(event)
-        tx.store.many(_TAKEN, [(event.event_id, batch) for batch in ids])
+        for subject, ids in batches.items()
+    ]
+    tx.store.many(
+        _TAKEN,
+        [
+            (event.event_id, batch)
+            for event, ids in zip(events, batches.values(), strict=True)
+            for batch in ids
+        ],
+    )
     tx.store.many(_CHANGE, changes)
     return TakenBack(events, frozenset(number for number, _, _ in changes))

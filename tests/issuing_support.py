@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -198,17 +199,20 @@ class Desk:
 
 @contextmanager
 def desk(
-    url: str, folder: Path, *, authority: Authority, name: str = "desk", adopted: bool = True
+    url: str, folder: Path, *, authority: Authority, name: str | None = "desk", adopted: bool = True
 ) -> Iterator[Desk]:
     """Open (or make) the databases at *url* and beside it; *adopted*: with rules and risks."""
     engine = open_engine(url)
     audit_engine = open_engine(f"sqlite:///{folder}/audit.db")
     create_tables(engine, metadata)
     create_tables(audit_engine, audit_metadata)
-    log_randomness = seeded(name + " log")
+    # Nobody may draw the same ids twice; only benches need what cannot be repeated.
+    draw, log_draw = (
+        (os.urandom, os.urandom) if name is None else (seeded(name), seeded(name + " log"))
+    )
     try:
-        log = Log(audit_engine, signer("checkpoint"), "celadon.test/log", randomness=log_randomness)
-        writer = Writer(engine, log, SECRETS, authority, randomness=seeded(name))
+        log = Log(audit_engine, signer("checkpoint"), "celadon.test/log", randomness=log_draw)
+        writer = Writer(engine, log, SECRETS, authority, randomness=draw)
         opened = Desk(engine, audit_engine, log, writer)
         if adopted:
             opened.adopt(authority.rules, now=NOW - 1)

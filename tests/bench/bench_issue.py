@@ -9,6 +9,7 @@ also held against raw sign and raw verify together. Real files, two SQLite datab
 """
 
 import asyncio
+import os
 import statistics
 import tempfile
 import time
@@ -24,7 +25,7 @@ from issuer.issuing import Issuing
 from keys import ed25519
 from keys.lifecycle import Purpose
 from tests.bench.harness import Row, at_least, interleaved, stated
-from tests.issuing_support import NOW, Desk, authority, desk, seeded, signer, subject
+from tests.issuing_support import NOW, Desk, authority, desk, signer, subject
 from verifier.claims import Claims, Colour, Cti, sign_code
 
 PEOPLE: Final = 2_000
@@ -37,7 +38,9 @@ def run() -> Iterator[Row]:
     """The rows of the report."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with desk(f"sqlite:///{folder}/issuer.db", folder, authority=authority()) as office:
+        with desk(
+            f"sqlite:///{folder}/issuer.db", folder, authority=authority(), name=None
+        ) as office:
             office.residents(PEOPLE)
             yield from _sets(office)
             yield from asyncio.run(_clients(office))
@@ -48,7 +51,6 @@ def _sets(office: Desk) -> Iterator[Row]:
     signing = signer(Purpose.CODE.value)
     message = bytes(38)  # what libsodium hashes for a paper code: Sig_structure of 20 bytes payload
     signature = signing.sign(message)
-    draw = seeded("bench")
     turns = count()
 
     def raw_sign() -> None:
@@ -64,7 +66,7 @@ def _sets(office: Desk) -> Iterator[Row]:
         events = []
         for i in range(SET):
             code = sign_code(Claims(EXP, Cti(1, i), Colour.GREEN), signing)
-            events.append(_event(draw(16), i, code, turn))
+            events.append(_event(os.urandom(16), i, code, turn))
         office.log.append(events, now=NOW + turn)
 
     def whole_path() -> None:

@@ -62,14 +62,18 @@ def run(
     """The rows of the report."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with desk(f"sqlite:///{folder}/issuer.db", folder, authority=authority()) as office:
+        with desk(
+            f"sqlite:///{folder}/issuer.db", folder, authority=authority(), name=None
+        ) as office:
             start = time.perf_counter()
             _populate(office, people, concerned)
             yield stated(f"{people:,} people with 3 records made", time.perf_counter() - start, "s")
             yield from _raise(office, folder, concerned)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with desk(f"sqlite:///{folder}/issuer.db", folder, authority=authority()) as office:
+        with desk(
+            f"sqlite:///{folder}/issuer.db", folder, authority=authority(), name=None
+        ) as office:
             yield from _replay(office, replayed)
 
 
