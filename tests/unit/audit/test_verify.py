@@ -1,19 +1,21 @@
 """Verifying a whole log: what fits is verified, and whatever is changed is noticed and named."""
 
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Table, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from audit.database import open_engine, reading, writing
 from audit.errors import DatabaseDamagedError
-from audit.events import commitment
+from audit.events import commitment, encode_event
 from audit.models import log_checkpoints, log_entries, log_head, log_tiles
 from audit.tlog.merkle import leaf_hash, node_hash
 from audit.tlog.note import NoteKey
@@ -221,25 +223,24 @@ def test_verify_file_that_is_no_log_is_broken_and_no_traceback(
     assert "cannot be read" in str(verdict)
 
 
-def test_verify_index_that_lost_a_row_is_noticed(tmp_path: Path) -> None:
-    """What only SQLite's own check can see is checked by it."""
-    with opened(f"sqlite:///{tmp_path}/log.db") as engine:
-        small_log(engine)
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA writable_schema = ON")
-            name = "sqlite_autoindex_log_entries_1"
-            root = connection.execute(
-                text("SELECT rootpage FROM sqlite_schema WHERE name = 'ix_log_entries_subject'")
-            ).scalar()
-            connection.execute(
-                text("UPDATE sqlite_schema SET rootpage = :root WHERE name = :name"),
-                {"root": root, "name": name},
-            )
-            connection.commit()
-    engine = open_engine(f"sqlite:///{tmp_path}/log.db")
-    verdict = verify_log(engine, KEY)
-    engine.dispose()
-    assert isinstance(verdict, Broken)
+def test_verify_index_that_finds_other_rows_is_noticed(tmp_path: Path) -> None:
+    """What only SQLite's own check can see is checked by it: an index that says something else."""
+    path, subject = tmp_path / "log.db", b"the subject here"
+    with opened(f"sqlite:///{path}") as engine:
+        log = a_log(engine)
+        log.append([replace(an_event(0), subject=subject)], now=NOW)
+    original = path.read_bytes()
+    places = [found.start() for found in re.finditer(subject, original)]
+    assert len(places) == 3  # column, body, index
+    reasons = []
+    for at in places:
+        path.write_bytes(original[:at] + b"T" + original[at + 1 :])
+        engine = open_engine(f"sqlite:///{path}")
+        verdict = verify_log(engine, KEY)
+        engine.dispose()
+        assert isinstance(verdict, Broken)
+        reasons.append(verdict.why.split(":")[0])
+    assert "the database's file is damaged" in reasons
 
 
 # --- somebody who knows how a log works -----------------------------------------------------------
@@ -331,6 +332,23 @@ def add_an_entry(connection: Connection) -> None:
     connection.execute(insert(log_entries).values(row))
 
 
+def add_an_entry_to_the_tree(connection: Connection) -> None:
+    add_an_entry(connection)
+    tile = connection.execute(select(log_tiles.c.hashes)).scalar_one()
+    connection.execute(update(log_tiles).values(hashes=tile + leaf_hash(bytes(32))))
+
+
+def add_an_event_to_the_tree(connection: Connection) -> None:
+    event = an_event(99)
+    body = encode_event(event)
+    entry = commitment(bytes(16), body)
+    row = {"leaf_index": 9, "event_id": event.event_id, "kind": event.kind.value, "at": event.at,
+           "salt": bytes(16), "body": body, "commitment": entry}  # fmt: skip
+    connection.execute(insert(log_entries).values(row))
+    tile = connection.execute(select(log_tiles.c.hashes)).scalar_one()
+    connection.execute(update(log_tiles).values(hashes=tile + leaf_hash(entry)))
+
+
 def add_a_tile(connection: Connection) -> None:
     connection.execute(insert(log_tiles).values(level=3, tile_index=0, hashes=b""))
 
@@ -358,6 +376,8 @@ CHANGES: dict[Callable[[Connection], None], tuple[int | None, str]] = {
     swap_two_entries: (2, "not the one in the tree"),
     fill_an_erased_entry: (1, "not what was committed to"),
     add_an_entry: (9, "not the one in the tree"),
+    add_an_entry_to_the_tree: (9, "no event says that it was erased"),
+    add_an_event_to_the_tree: (9, "stands beyond the signed head"),
     add_a_tile: (None, "tile 3/0"),
     delete_the_tiles: (0, "not the one in the tree"),
     delete_the_head: (0, "no head"),
