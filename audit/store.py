@@ -25,11 +25,11 @@ EntryRow: TypeAlias = "tuple[int, bytes, str, int, bytes | None, bytes | None, b
 
 _CHUNK: Final = 500  # far below every driver's limit of parameters
 _ADD_SQLITE: Final = "INSERT INTO log_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+# Binary arrays: as text, psycopg quotes every element with a regular expression.
 _ADD_POSTGRESQL: Final = (
-    "INSERT INTO log_entries SELECT * FROM unnest(%s::bigint[], %s::bytea[], %s::text[],"
-    " %s::bigint[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[])"
+    "INSERT INTO log_entries SELECT * FROM unnest(%b::bigint[], %b::bytea[], %b::text[],"
+    " %b::bigint[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[])"
 )
-
 _ADD_TILE: Final = insert(log_tiles).values(
     level=bindparam("at_level"), tile_index=bindparam("at_index"), hashes=bindparam("after")
 )
