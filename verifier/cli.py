@@ -66,17 +66,28 @@ def run(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> in
         if len(argv) == 1 and argv[0].startswith(PREFIX):  # the one that somebody waits for
             return _Checks(settings, streams, json=False).run(argv, ())
         return _run_parsed(argv, settings, streams)
-    except (KeyboardInterrupt, BrokenPipeError):
+    except BrokenPipeError:
         raise
-    except (SettingsError, PictureError) as error:
-        return _complain(streams, str(error), _EXIT_USAGE)
-    except (VerifierError, KeysError) as error:
-        return _complain(streams, str(error), _EXIT_LISTS)
-    except OSError as error:
-        return _complain(streams, f"{error.filename or 'disk'}: {error.strerror}", _EXIT_LISTS)
     except Exception as error:  # noqa: BLE001 - a bug must not look like an answer
-        text = f"无法核验 cannot check: an error in this program ({type(error).__name__})"
-        return _complain(streams, text, _EXIT_LISTS)
+        text, status = _explained(error)
+        return _complain(streams, text, status)
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """What to print about an error, and the exit status."""
+    match error:
+        case SettingsError() | PictureError():
+            return str(error), _EXIT_USAGE
+        case VerifierError() | KeysError():
+            return str(error), _EXIT_LISTS
+        case ImportError():
+            pip = "pip install 'celadon-verifier[scan]'"
+            return f"photos need two more packages: {pip} ({error.name})", _EXIT_USAGE
+        case OSError():
+            return f"{error.filename or 'disk'}: {error.strerror}", _EXIT_LISTS
+        case _:
+            kind = type(error).__name__
+            return f"无法核验 cannot check: an error in this program ({kind})", _EXIT_LISTS
 
 
 def _run_parsed(argv: Sequence[str], settings: Settings, streams: Streams) -> int:
@@ -139,7 +150,7 @@ class _Checks:
     ) -> None:
         try:
             verdict = check(given)
-        except VerifierError:
+        except (VerifierError, ImportError, BrokenPipeError):
             raise
         except Exception:  # noqa: BLE001 - a bug must neither admit nor end a scanner's day
             verdict = self._door.failed()
