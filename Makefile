@@ -51,9 +51,9 @@ lock: ## write the requirement files anew (needs uv)
 	$(LOCK) pyproject.toml --all-extras --group dev -o requirements-dev.txt
 	$(LOCK) tests/peers/requirements.in -o requirements-peers.txt
 
-# Nothing is started and nothing configured: the tests run a server of their own in a folder of theirs.
+# Nothing is started and nothing configured: the tests run a server and a token of their own.
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o=Dpkg::Use-Pty=0
-system: ## a PostgreSQL server's programs, from Debian; needed by the tests only
+system: ## a PostgreSQL server's programs and SoftHSM, from Debian; needed by the tests only
 	@if ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		$(APT) update && $(APT) install --no-install-recommends postgresql-common >/dev/null && \
@@ -61,6 +61,10 @@ system: ## a PostgreSQL server's programs, from Debian; needed by the tests only
 			/etc/postgresql-common/createcluster.conf && \
 		$(APT) install --no-install-recommends postgresql >/dev/null; \
 	else echo "install Debian's package postgresql: the tests start a server" >&2; fi
+	@if command -v softhsm2-util >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		$(APT) update && $(APT) install --no-install-recommends softhsm2 >/dev/null; \
+	else echo "install Debian's package softhsm2: the tests make tokens" >&2; fi
 
 clean: ## forget environments, caches and the demo
 	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out

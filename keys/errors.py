@@ -65,6 +65,22 @@ class KeystorePermissionError(KeystoreError):
     """Others on this machine can read or write a file or the folder."""
 
 
+class TokenError(KeystoreError):
+    """A PKCS#11 token does not do what is asked of it."""
+
+
+class TokenMissingError(TokenError):
+    """There is no such module or token, or it was taken away."""
+
+
+class TokenPinError(TokenError):
+    """The PIN is wrong or locked, or one more wrong one would lock it."""
+
+
+class TokenKeyError(TokenError):
+    """A key is not in the token, is not the one recorded, or could leave it."""
+
+
 class TrustListError(KeysError):
     """Bytes are not a trust list that may be used."""
 

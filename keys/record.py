@@ -16,10 +16,16 @@ MAX_BYTES: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A record and its seed; None once the key is destroyed."""
+    """A record, and where the private half is.
+
+    Attributes:
+        seed: None once the key is destroyed, and where a token holds it.
+        token: Serial number of the token in which the key was made, also when it is destroyed.
+    """
 
     info: KeyInfo
     seed: bytes | None = field(repr=False)
+    token: str | None = None
 
 
 def encode_stored_key(stored: StoredKey) -> bytes:
@@ -34,13 +40,13 @@ def encode_stored_key(stored: StoredKey) -> bytes:
             info.not_before,
             info.not_after,
             [[moved.state.value, moved.at] for moved in info.history],
-            stored.seed,
+            stored.seed if stored.token is None else stored.token,
         ]
     )
 
 
 def decode_stored_key(content: bytes) -> StoredKey:
-    """The record and seed in an unsealed file.
+    """The record in an unsealed file, with its seed or its token.
 
     Raises:
         KeystoreDamagedError: Written by something else.
@@ -55,8 +61,8 @@ def decode_stored_key(content: bytes) -> StoredKey:
                 int(not_before),
                 int(not_after),
                 [_, *_] as history,
-                None | bytes() as seed,
-            ] if seed is None or len(seed) == SEED_BYTES:
+                None | bytes() | str() as place,
+            ] if not isinstance(place, bytes) or len(place) == SEED_BYTES:
                 info = KeyInfo(
                     parse_public_key(public_key),
                     Purpose(purpose),
@@ -66,10 +72,12 @@ def decode_stored_key(content: bytes) -> StoredKey:
                     not_after,
                     tuple(_moved(entry) for entry in history),
                 )
+                if isinstance(place, str):
+                    return StoredKey(info, None, place)
                 # A destroyed key has no seed, and every other has one.
-                if (info.state is KeyState.DESTROYED) is not (seed is None):
+                if (info.state is KeyState.DESTROYED) is not (place is None):
                     raise KeystoreDamagedError("a key's seed does not go with its state")
-                return StoredKey(info, seed)
+                return StoredKey(info, place)
             case _:
                 raise KeystoreDamagedError("a key's record has another shape")
     except (KeysError, ValueError) as error:

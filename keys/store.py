@@ -1,7 +1,8 @@
 """A folder of keys, encrypted at rest. Shell: files and randomness.
 
     master            opens with the passphrase (Argon2id, once per `open`), holds the master key
-    <kid>.key         one key: its record and, until it is destroyed, its seed
+    <kid>.key         one key: its record and, until it is destroyed, its seed; of a key that a
+                      token holds, the token's serial number in the seed's place
     <name>.secret     32 random bytes for the issuer's symmetric uses
 
 Every byte of every file counts: a changed one is noticed when the folder is opened. What is not
@@ -17,7 +18,7 @@ from typing import Final
 
 from keys import files
 from keys.cose import MessageSigner
-from keys.errors import KeystoreDamagedError, KeystoreExistsError
+from keys.errors import KeystoreDamagedError, KeystoreExistsError, TokenMissingError
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose, new_key
 from keys.record import StoredKey, decode_stored_key, encode_stored_key
 from keys.sealing import (
@@ -116,10 +117,22 @@ class Keystore:
         self._create(_key_file(info.kid), encode_stored_key(StoredKey(info, seed)))
         return info
 
+    def add(self, info: KeyInfo, *, token: str) -> None:
+        """Keep the record of a key that was made in the token of this serial number.
+
+        Raises:
+            KeystoreExistsError: There is a key of that kid.
+        """
+        self._create(_key_file(info.kid), encode_stored_key(StoredKey(info, None, token)))
+
     def keys(self) -> tuple[KeyInfo, ...]:
-        """The record of every key, destroyed ones too, by their beginning."""
-        names = [path.name for path in self._folder.iterdir() if _KEY.fullmatch(path.name)]
-        return tuple(sorted((self._read_key(name).info for name in names), key=_by_time))
+        """The record of every key, destroyed ones and those in tokens too, by their beginning."""
+        return tuple(sorted((stored.info for stored in self._stored()), key=_by_time))
+
+    def keys_in(self, token: str) -> tuple[KeyInfo, ...]:
+        """The record of every key that was made in the token of this serial number."""
+        infos = (stored.info for stored in self._stored() if stored.token == token)
+        return tuple(sorted(infos, key=_by_time))
 
     def info(self, kid: bytes) -> KeyInfo:
         """The record of one key.
@@ -135,26 +148,49 @@ class Keystore:
         Raises:
             KeyLifecycleError: Wrong purpose, state or time.
             KeystoreMissingError: No such key.
+            TokenMissingError: A token holds it: ask its keyring.
         """
         stored = self._read_key(_key_file(kid))
         stored.info.require_signing(purpose, now)
         if stored.seed is None:
-            raise AssertionError("an active key has a seed: its record was read that way")
+            raise _in_token(stored)
         return SeedSigner(stored.seed)
 
-    def move(self, kid: bytes, state: KeyState, now: int) -> KeyInfo:
-        """Write the key's new state down. A destroyed key's seed is gone on return.
+    def move(
+        self,
+        kid: bytes,
+        state: KeyState,
+        now: int,
+        *,
+        erase: Callable[[KeyInfo], None] | None = None,
+    ) -> KeyInfo:
+        """Write the key's new state down. A destroyed key's private half is gone on return.
+
+        Without its token, a key can still be stopped, but not destroyed.
+
+        Args:
+            kid: Of the key.
+            state: The new one.
+            now: UNIX seconds.
+            erase: Destroys a key in the token that holds it, or does nothing if it is gone.
 
         Raises:
             KeyTransitionError: That move is not allowed.
             KeystoreMissingError: No such key.
+            TokenMissingError: A token holds the key to be destroyed, and there is no *erase*.
         """
         name = _key_file(kid)
+        destroyed = state is KeyState.DESTROYED
         with files.locked(self._folder):
             stored = self._read_key(name)
             info = stored.info.moved(state, now)
-            seed = None if state is KeyState.DESTROYED else stored.seed
-            self._seal(name, encode_stored_key(StoredKey(info, seed)))
+            if destroyed and stored.token is not None:
+                # First the key, then its record: no record may say too early that it is gone.
+                if erase is None:
+                    raise _in_token(stored)
+                erase(info)
+            seed = None if destroyed else stored.seed
+            self._seal(name, encode_stored_key(StoredKey(info, seed, stored.token)))
         return info
 
     def new_secret(self, name: str) -> bytes:
@@ -188,6 +224,10 @@ class Keystore:
                 elif path.name != _MASTER:
                     raise KeystoreDamagedError(f"{path.name} does not belong in a keystore")
 
+    def _stored(self) -> list[StoredKey]:
+        names = [path.name for path in self._folder.iterdir() if _KEY.fullmatch(path.name)]
+        return [self._read_key(name) for name in names]
+
     def _create(self, name: str, content: bytes) -> None:
         with files.locked(self._folder):
             if (self._folder / name).exists():
@@ -216,6 +256,10 @@ def _secret_file(name: str) -> str:
     if not _SECRET.fullmatch(file_name):
         raise ValueError("a secret's name is 1 to 64 of a-z, 0-9 and -")
     return file_name
+
+
+def _in_token(stored: StoredKey) -> TokenMissingError:
+    return TokenMissingError(f"key {stored.info.kid.hex()} is in the token {stored.token}")
 
 
 def _by_time(info: KeyInfo) -> tuple[int, bytes]:
