@@ -90,7 +90,8 @@ class Publisher:
             now: UNIX seconds.
 
         Raises:
-            PublishError: As `publish_status`.
+            PublishError: A list was published in this very second; or a taken-back code would
+                come to life: rows are missing from the database.
         """
         self._writer.run(self._open_ahead, now=now)
         with_changes = self._writer.run(_documents, now=now)
@@ -104,31 +105,29 @@ class Publisher:
         }
         for name, data in files.items():
             _replace(self._folder / name, data)
-        return self.publish_status(now=now)
+        return self._publish(None, self._writer.take_unpublished(), now=now)
 
     def publish_changed(self, *, now: int) -> Published:
         """Sign those status lists anew that changed since; all others stay as they are.
 
         Raises:
-            PublishError: As `publish_status`. The changes are remembered for the next time.
+            PublishError: As `publish_all`. The changes are remembered for the next time.
         """
         changed = self._writer.take_unpublished()
         if not changed:
             return Published(frozenset(), 0)
+        return self._publish(changed, changed, now=now)
+
+    def _publish(
+        self, which: frozenset[int] | None, changed: frozenset[int], *, now: int
+    ) -> Published:
+        """Sign these lists anew (None: all that codes may still point to), and the snapshot."""
         try:
-            return self.publish_status(changed, now=now)
+            signed = self._writer.run(lambda tx: self._sign(tx, which), now=now)
+            return signed.write(self._folder)
         except BaseException:
             self._writer.remember_unpublished(changed)
             raise
-
-    def publish_status(self, changed: frozenset[int] | None = None, *, now: int) -> Published:
-        """Sign status lists anew (None: all that codes may still point to), and the snapshot.
-
-        Raises:
-            PublishError: A list was published in this very second; or a taken-back code would
-                come to life: rows are missing from the database.
-        """
-        return self._writer.run(lambda tx: self._sign(tx, changed), now=now).write(self._folder)
 
     def _open_ahead(self, tx: Tx) -> Done[None]:
         today = tx.now // DAY_S

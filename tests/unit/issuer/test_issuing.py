@@ -420,7 +420,3 @@ def test_batches_are_readable_under_no_other_secret(office: Desk) -> None:
     assert made.codes[0] not in sealed
     assert made.codes[0][-64:] not in sealed
     assert SECRETS.kek not in wrapped
-
-
-"""
-"""

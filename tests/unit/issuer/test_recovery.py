@@ -1,0 +1,164 @@
+"""Between the two commits: what is owed to the log is paid before anything is released."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audit.database import create_tables, open_engine
+from audit.events import Kind
+from audit.log import Log
+from audit.models import metadata as audit_metadata
+from issuer.core import Secrets
+from issuer.errors import IntegrityError, LogBehindError
+from issuer.issue import CodeRequest, Issued
+from issuer.store import read_store, write_store
+from issuer.writer import Writer
+from tests.issuing_support import (
+    NOW,
+    SECRETS,
+    Desk,
+    authority,
+    contact,
+    desk,
+    signer,
+    subject,
+)
+
+
+@pytest.fixture
+def office(engine_url: str, tmp_path: Path) -> Iterator[Desk]:
+    with desk(engine_url, tmp_path, authority=authority()) as opened:
+        yield opened
+
+
+def reopened(office: Desk) -> Writer:
+    """What a new process has: the databases, and no memory."""
+    log = Log(office.audit_engine, signer("checkpoint"), "celadon.test/log")
+    return Writer(office.engine, log, SECRETS, office.writer.authority)
+
+
+def outbox(office: Desk) -> int:
+    with read_store(office.engine) as store:
+        return len(store.rows("SELECT sequence FROM outbox"))
+
+
+def test_recovery_after_a_crash_between_the_commits_appends_what_was_staged(
+    office: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch was made and nobody had it: after recovery the log has it, and a retry gets it."""
+    office.residents(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(office.log, "append", _gone)
+        with pytest.raises(SystemExit):
+            office.paper(0)
+    writer = reopened(office)
+    assert writer.recover(now=NOW + 1) == 1
+    office.writer = writer
+    (made,) = office.paper(0, now=NOW + 2)
+    assert made.repeated
+    assert office.findings() == []
+    assert reopened(office).recover(now=NOW + 3) == 0
+
+
+def _gone(*_: object, **__: object) -> list[int]:
+    raise SystemExit
+
+
+def test_recovery_without_a_crash_owes_nothing(office: Desk) -> None:
+    """One settled row stays, to remember the log's size; it is paid already."""
+    office.residents(3)
+    office.paper(0, 1)
+    assert outbox(office) == 1
+    assert reopened(office).recover(now=NOW) == 0
+
+
+def test_recovery_is_repeatable(office: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash during recovery is no other crash."""
+    office.residents(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(office.log, "append", _gone)
+        with pytest.raises(SystemExit):
+            office.record(contact(0))
+    size = office.log.size()
+    for owed in (2, 0, 0):
+        assert reopened(office).recover(now=NOW + 1) == owed
+    kinds = [logged.event.kind for logged in office.log.events_of(subject(0))]
+    assert kinds[-2:] == [Kind.EVIDENCE_RECORDED, Kind.DECIDED]
+    assert office.log.size() == size + 2
+
+
+def test_recovery_with_a_log_from_an_older_copy_refuses(office: Desk, tmp_path: Path) -> None:
+    """Entries that were there once are missing: nothing is issued on top of that."""
+    office.residents(2)
+    office.paper(0)
+    office.paper(1)
+    older = open_engine(f"sqlite:///{tmp_path}/older.db")
+    try:
+        create_tables(older, audit_metadata)
+        writer = Writer(
+            office.engine, Log(older, signer("checkpoint"), "celadon.test/log"), SECRETS,
+            office.writer.authority,
+        )  # fmt: skip
+        with pytest.raises(LogBehindError, match="once it had"):
+            writer.recover(now=NOW)
+    finally:
+        older.dispose()
+
+
+def test_recovery_with_a_changed_outbox_refuses(office: Desk) -> None:
+    """Nobody slips an event into the log through the outbox."""
+    office.residents(1)
+    with write_store(office.engine) as store:
+        store.run("UPDATE outbox SET tree_size = tree_size - 1")
+    with pytest.raises(IntegrityError, match="outbox"):
+        reopened(office).recover(now=NOW)
+
+
+def test_recovery_under_other_secrets_refuses(office: Desk) -> None:
+    """A keystore of another installation does not go with this database."""
+    office.residents(1)
+    other = Secrets(SECRETS.kek, SECRETS.positions, b"other secret for all the rows...")
+    log = Log(office.audit_engine, signer("checkpoint"), "celadon.test/log")
+    with pytest.raises(IntegrityError):
+        Writer(office.engine, log, other, office.writer.authority).recover(now=NOW)
+
+
+def test_a_repeated_batch_is_not_released_before_the_log_has_it(
+    office: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process crashed between its commits: its batch waits for recovery."""
+    office.residents(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(office.log, "append", _gone)
+        with pytest.raises(SystemExit):
+            office.paper(0)
+    office.writer = reopened(office)
+    with pytest.raises(LogBehindError, match="recover"):
+        office.paper(0)
+    office.writer.recover(now=NOW)
+    (result,) = office.issue(CodeRequest(subject(0), "paper"))
+    assert isinstance(result, Issued)
+
+
+def test_a_transaction_that_fails_owes_nothing(office: Desk) -> None:
+    """What was rolled back is neither in the outbox nor in the log."""
+    office.residents(1)
+    size = office.log.size()
+    with pytest.raises(ZeroDivisionError):
+        office.writer.run(lambda tx: tx.store.run("DELETE FROM evidence") // 0, now=NOW)  # type: ignore[arg-type,return-value] # meant to fail
+    office.paper(0)
+    assert office.log.size() == size + 1
+    assert office.findings() == []
+
+
+def test_two_writers_in_turn_never_use_a_position_twice(engine_url: str, tmp_path: Path) -> None:
+    """Two processes on one database: every batch has positions of its own, and one log."""
+    with (
+        desk(engine_url, tmp_path, authority=authority()) as one,
+        desk(engine_url, tmp_path, authority=authority(), name="two", adopted=False) as two,
+    ):
+        one.residents(12)
+        for number in range(12):
+            (one, two)[number % 2].paper(number)
+        assert one.findings() == []
