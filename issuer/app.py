@@ -3,7 +3,6 @@
 Everything is opened here, once, and closed in the opposite order. `init` makes what `office` opens.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -172,7 +171,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
     settings: Settings,
     keystore: Keystore,
     *,
-    clock: Callable[[], int] = lambda: int(time.time()),
+    clock: Callable[[], int],
     cost: IndexCost | None = None,
     delivery: CodeDelivery | None = None,
     in_force: Policy | None = None,

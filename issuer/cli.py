@@ -104,7 +104,7 @@ def adopt(rule_set: str, risk_table: str) -> None:
         else shipped_rules(rule_set, now=_now())
     )
     policy = rules, shipped_risk_table(risk_table)
-    with office(settings, keystore, in_force=policy) as opened:
+    with office(settings, keystore, clock=_now, in_force=policy) as opened:
         opened.adopt(*sign_policy(keystore, policy, now=_now()))
         opened.publish()
     click.echo(
@@ -116,7 +116,7 @@ def adopt(rule_set: str, risk_table: str) -> None:
 def publish() -> None:
     """Write the whole public folder anew: lists, keys, rules, checkpoint and proofs."""
     settings, keystore = _opened()
-    with office(settings, keystore) as opened:
+    with office(settings, keystore, clock=_now) as opened:
         opened.maintain()
         opened.publish()
     click.echo(f"published to {settings.public}")
@@ -130,7 +130,7 @@ def serve(reuse_port: bool) -> None:
     settings, keystore = _opened()
     json_logging.configure(sys.stdout)
     json_logging.install_hooks()
-    with office(settings, keystore) as opened:
+    with office(settings, keystore, clock=_now) as opened:
         asyncio.run(_serve(opened, reuse_port=reuse_port))
 
 

@@ -1,0 +1,191 @@
+"""`celadon` makes an issuer and says in one line what is missing."""
+
+import secrets
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from issuer import cli
+from issuer.cli import main
+from issuer.settings import SETTINGS
+from keys.lifecycle import Environment, Purpose
+from keys.signer import SeedSigner
+from keys.store import Keystore
+from keys.trustlist import (
+    ListedIssuer,
+    ListedKey,
+    Roots,
+    TrustList,
+    encode_roots,
+    encode_trust_list,
+    sign_trust_list,
+)
+from tests.issuing_support import NOW
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Settings for an issuer that is not made yet, on 13 December 2020."""
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text(secrets.token_hex() + "\n")
+    passphrase.chmod(0o600)
+    values = {
+        "CELADON_ENVIRONMENT": "test",
+        "CELADON_REGION": "610000",
+        "CELADON_LOG_ORIGIN": "celadon.example/610000",
+        "CELADON_ISSUER_DATABASE": f"sqlite:///{tmp_path}/private/issuer.db",
+        "CELADON_AUDIT_DATABASE": f"sqlite:///{tmp_path}/private/audit.db",
+        "CELADON_KEYSTORE": str(tmp_path / "keystore"),
+        "CELADON_PASSPHRASE_FILE": str(passphrase),
+        "CELADON_TRUST": str(tmp_path / "trust"),
+        "CELADON_PUBLIC": str(tmp_path / "public"),
+        "CELADON_OUTBOX": str(tmp_path / "outbox"),
+    }
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.variable, raising=False)
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cli, "_now", lambda: NOW)
+    return values
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def require_one_line(result: Result, code: int, *words: str) -> None:
+    assert result.exit_code == code, result.output
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ")
+    for word in words:
+        assert word in result.stderr
+
+
+def trust(environ: dict[str, str]) -> None:
+    """What the keepers of the trust list do: list the issuer's keys, sign, hand out."""
+    passphrase = Path(environ["CELADON_PASSPHRASE_FILE"]).read_text().strip()
+    keystore = Keystore.open(Path(environ["CELADON_KEYSTORE"]), passphrase)
+    root = SeedSigner(bytes(32))
+    roots = Roots(1, 1, (root.public_key,), Environment.TEST)
+    keys = [ListedKey(k.public_key, k.purpose, k.not_before, k.not_after) for k in keystore.keys()]  # noqa: SIM118 - a keystore
+    issuer = ListedIssuer(
+        region="610000",
+        name_zh="陕西",
+        name_en="Shaanxi",
+        status_base="https://shaanxi.example/status/",
+        first_list=1000,
+        last_list=1999,
+        contact="https://shaanxi.example/help",
+        keys=tuple(sorted(keys, key=lambda key: key.kid)),
+    )
+    made = TrustList(
+        version=1,
+        issued_at=NOW,
+        next_update=NOW + DAY_S,
+        not_after=NOW + 30 * DAY_S,
+        roots=roots,
+        issuers=(issuer,),
+    )
+    folder = Path(environ["CELADON_TRUST"])
+    folder.mkdir()
+    (folder / "roots.cbor").write_bytes(encode_roots(roots))
+    (folder / "trust-list.cbor").write_bytes(sign_trust_list(encode_trust_list(made), [root]))
+
+
+def test_help_names_every_command() -> None:
+    """The first thing that an operator reads."""
+    result = run("--help")
+    assert result.exit_code == 0
+    for command in ("init", "adopt", "publish", "serve", "outbox", "keys", "trust", "audit"):
+        assert f"\n  {command} " in result.output
+
+
+@pytest.mark.parametrize("command", ["init", "adopt", "publish", "serve", "outbox"])
+def test_without_settings_every_missing_one_is_named(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing starts without settings, and one line names each that is missing."""
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.variable, raising=False)
+    result = run(command)
+    assert result.exit_code == 2
+    required = [setting.variable for setting in SETTINGS if setting.default is None]
+    lines = result.stderr.splitlines()
+    assert len(lines) == len(required)
+    for line, name in zip(lines, required, strict=True):
+        assert line.startswith(f"error: {name} is not set")
+
+
+@pytest.mark.usefixtures("environ")
+def test_init_makes_private_keys_and_databases(tmp_path: Path) -> None:
+    """One key for each purpose of an issuer; files that nobody else can reach; a next step."""
+    result = run("init")
+    assert result.exit_code == 0, result.output
+    for purpose in (
+        Purpose.CODE, Purpose.STATUS, Purpose.EVIDENCE, Purpose.RULES, Purpose.CHECKPOINT,
+    ):  # fmt: skip
+        assert purpose.value in result.output
+    assert "celadon adopt" in result.output
+    private = [*(tmp_path / "keystore").iterdir(), *(tmp_path / "private").glob("*.db")]
+    assert len(private) > 7
+    for path in private:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_init_twice_is_refused(environ: dict[str, str]) -> None:
+    """Keys are never overwritten."""
+    assert run("init").exit_code == 0
+    before = sorted(Path(environ["CELADON_KEYSTORE"]).iterdir())
+    require_one_line(run("init"), 1, "not empty")
+    assert sorted(Path(environ["CELADON_KEYSTORE"]).iterdir()) == before
+
+
+def test_each_missing_step_is_one_line(environ: dict[str, str]) -> None:
+    """Whoever forgets a step is told which."""
+    require_one_line(run("serve"), 1, "no keystore")
+    assert run("init").exit_code == 0
+    require_one_line(run("serve"), 1, "roots.cbor", "CELADON_TRUST")
+    trust(environ)
+    require_one_line(run("publish"), 1, "celadon adopt")
+
+
+def test_adopt_rules_whose_end_has_come_is_refused(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules end by themselves: those of 2020 are not adopted years later."""
+    assert run("init").exit_code == 0
+    trust(environ)
+    monkeypatch.setattr(cli, "_now", lambda: NOW + 400 * DAY_S)
+    require_one_line(run("adopt"), 1, "sunset")
+
+
+def test_wrong_passphrase_is_one_line(environ: dict[str, str]) -> None:
+    """And it says so."""
+    assert run("init").exit_code == 0
+    Path(environ["CELADON_PASSPHRASE_FILE"]).write_text(secrets.token_hex())
+    require_one_line(run("serve"), 1, "passphrase")
+
+
+def test_adopt_and_publish_fill_the_public_folder(environ: dict[str, str], tmp_path: Path) -> None:
+    """From nothing to a folder that venues can read."""
+    assert run("init").exit_code == 0
+    trust(environ)
+    result = run("adopt")
+    assert result.exit_code == 0, result.output
+    assert run("publish").exit_code == 0
+    published = {
+        str(p.relative_to(tmp_path / "public")) for p in (tmp_path / "public").rglob("*.*")
+    }
+    assert {"trust-list.cbor", "risk-table.cbor", "log/proofs.json"} <= published
+    assert "status/610000.snapshot" in published
+
+
+@pytest.mark.usefixtures("environ")
+def test_outbox_of_nobody_is_empty() -> None:
+    """No message, no line."""
+    result = run("outbox")
+    assert (result.exit_code, result.output) == (0, "")
