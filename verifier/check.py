@@ -128,6 +128,8 @@ class Policy:
         shows_colour: Whether staff see the colour.
         denies: False where nobody may be turned away for a code: what would be DO_NOT_ADMIT is
             then CHECK_AGAIN, with the same reason.
+        refuses_repeats: Whether a phone code that was admitted here moments ago is refused
+            (`verifier.repeats`; the check itself remembers nothing).
         verdicts: The outcome for each colour, when nothing else speaks against the code.
         refusals: The outcome for each reason of the steps before.
     """
@@ -136,6 +138,7 @@ class Policy:
     admitted: frozenset[Colour]
     shows_colour: bool
     denies: bool
+    refuses_repeats: bool
     verdicts: Mapping[Colour, Outcome] = field(init=False, repr=False, compare=False)
     refusals: Mapping[Reason, Outcome] = field(init=False, repr=False, compare=False)
 
@@ -156,10 +159,15 @@ class Policy:
         return Outcome(kind, reason, colour)
 
 
-VENUE: Final = Policy("venue", frozenset({Colour.GREEN}), shows_colour=False, denies=True)
-CHECKPOINT: Final = Policy("checkpoint", frozenset({Colour.GREEN}), shows_colour=True, denies=True)
+_GREEN: Final = frozenset({Colour.GREEN})
+VENUE: Final = Policy("venue", _GREEN, shows_colour=False, denies=True, refuses_repeats=False)
+CHECKPOINT: Final = Policy(
+    "checkpoint", _GREEN, shows_colour=True, denies=True, refuses_repeats=True
+)
 #: Records and never denies: a code does not stand between a person and care.
-HOSPITAL: Final = Policy("hospital", frozenset(Colour), shows_colour=True, denies=False)
+HOSPITAL: Final = Policy(
+    "hospital", frozenset(Colour), shows_colour=True, denies=False, refuses_repeats=False
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from verifier.cache import Cache, Statuses
-from verifier.check import CHECKPOINT, HOSPITAL, VENUE, Kind, Lists, Policy, Reason, check
+from verifier.check import CHECKPOINT, HOSPITAL, VENUE, Kind, Lists, Policy, Reason
 from verifier.errors import CacheError, PictureUnreadableError
 from verifier.folder import Folder
+from verifier.repeats import Repeats
 from verifier.texts import Bilingual, Local, hint
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Door:
         self.policy = policy
         self._folder = Folder(path)
         self._clock = clock
+        self._repeats = Repeats()
         self._load()
 
     def check_text(self, text: str) -> Verdict:
@@ -69,7 +71,7 @@ class Door:
                 self._load()
         except CacheError:
             return self.failed()
-        outcome = check(text, self._lists, now=self._clock(), policy=self.policy)
+        outcome = self._repeats.check(text, self._lists, now=self._clock(), policy=self.policy)
         advice = hint(text) if outcome.reason is Reason.MALFORMED else None
         return Verdict(outcome.kind, outcome.reason, outcome.colour, advice)
 

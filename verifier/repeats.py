@@ -1,8 +1,8 @@
 """The same phone code twice at one door, within the life of a presentation. Thin state, in memory.
 
 A presentation is good for up to 75 seconds, so a picture of it could follow its owner through the
-door. Gates that want to notice wrap `check` in this; it is for single doors, not for venues with
-several. It holds positions for those 75 seconds and writes nothing anywhere.
+door. Policies that refuse repeats have this around `check`. It knows its own door and no other,
+holds positions for those 75 seconds, and writes nothing anywhere.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ REMEMBERED_S: Final = MAX_AHEAD_S + MAX_AGE_S
 
 
 class Repeats:
-    """Checks like `check`, and refuses a phone code that was admitted here moments ago."""
+    """Checks like `check`; where the policy says so, refuses what was admitted moments ago."""
 
     def __init__(self) -> None:
         self._admitted: dict[tuple[int, int], int] = {}
@@ -27,7 +27,8 @@ class Repeats:
     def check(self, text: str, lists: Lists, *, now: int, policy: Policy) -> Outcome:
         """The outcome of `check`, or REPEATED."""
         outcome = check(text, lists, now=now, policy=policy)
-        position = _position(text) if outcome.kind is Kind.ADMIT else None
+        noticed = policy.refuses_repeats and outcome.kind is Kind.ADMIT
+        position = _position(text) if noticed else None
         if position is None:
             return outcome
         self._forget_before(now - REMEMBERED_S)

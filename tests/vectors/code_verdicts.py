@@ -246,10 +246,13 @@ def _presentations() -> Iterator[Vector]:
     yield malformed("C069-paper-presented", "A paper code in a presentation.", around_paper)
     shown = presentation(code)
     about = "The same code again at one door, within 75 s."
-    once = outcome_is("C070-shown-twice", about, presentation(code, now=NOW + 10), Reason.REPEATED)
-    yield replace(once, before=(shown,), now=NOW + 10)
+    again = presentation(code, now=NOW + 10)
+    repeated = outcome_is("C070-shown-twice", about, again, Reason.REPEATED)
+    yield replace(repeated, before=(shown,), now=NOW + 10, policy="checkpoint")
+    at_venue = outcome_is("C070-shown-twice-at-a-venue", about, again, Reason.ADMITTED)
+    yield replace(at_venue, before=(shown,), now=NOW + 10)
     with_paper = outcome_is("C070-paper-twice", "Paper may come again.", GOOD, Reason.ADMITTED)
-    yield replace(with_paper, before=(text_of(GOOD),))
+    yield replace(with_paper, before=(text_of(GOOD),), policy="checkpoint")
 
 
 def _stolen(code: bytes) -> Iterator[Vector]:

@@ -271,8 +271,8 @@ def test_repeats_the_same_code_signed_twice_counts_once() -> None:
     code = phone_code()
     door = Repeats()
     first, second = presentation(code, now=NOW - 15), presentation(code)
-    assert door.check(first, LISTS, now=NOW, policy=VENUE).reason is Reason.ADMITTED
-    assert door.check(second, LISTS, now=NOW, policy=VENUE).reason is Reason.REPEATED
+    assert door.check(first, LISTS, now=NOW, policy=CHECKPOINT).reason is Reason.ADMITTED
+    assert door.check(second, LISTS, now=NOW, policy=CHECKPOINT).reason is Reason.REPEATED
 
 
 def test_repeats_are_forgotten_once_the_presentation_has_died() -> None:
@@ -280,9 +280,9 @@ def test_repeats_are_forgotten_once_the_presentation_has_died() -> None:
     code = phone_code()
     door = Repeats()
     later = NOW + REMEMBERED_S + 1
-    door.check(presentation(code), LISTS, now=NOW, policy=VENUE)
+    door.check(presentation(code), LISTS, now=NOW, policy=CHECKPOINT)
     again = presentation(code, now=later)
-    assert door.check(again, LISTS, now=later, policy=VENUE).reason is Reason.ADMITTED
+    assert door.check(again, LISTS, now=later, policy=CHECKPOINT).reason is Reason.ADMITTED
     assert len(door._admitted) == 1
 
 
@@ -291,8 +291,8 @@ def test_repeats_a_refused_code_is_not_remembered() -> None:
     door = Repeats()
     code = phone_code()
     old = presentation(code, now=NOW - 60)
-    assert door.check(old, LISTS, now=NOW, policy=VENUE).reason is Reason.PRESENTATION_OLD
-    assert door.check(presentation(code), LISTS, now=NOW, policy=VENUE).kind is Kind.ADMIT
+    assert door.check(old, LISTS, now=NOW, policy=CHECKPOINT).reason is Reason.PRESENTATION_OLD
+    assert door.check(presentation(code), LISTS, now=NOW, policy=CHECKPOINT).kind is Kind.ADMIT
 
 
 def test_presentation_of_every_second_is_admitted_for_75_seconds() -> None:

@@ -19,7 +19,7 @@ from tests.code_support import (
 )
 from tests.venue_support import Run, publish, published, signed, venue
 from verifier import check as check_module
-from verifier import door as door_module
+from verifier import repeats as repeats_module
 from verifier import verdicts
 from verifier.check import HOSPITAL, VENUE
 from verifier.claims import HOUR_S, Claims, Colour, Cti, sign_code
@@ -317,7 +317,7 @@ def test_bug_in_a_check_is_check_again_and_the_next_scan_works(
             raise ZeroDivisionError("secret 7")
         return check(text, *args, **kwargs)  # type: ignore[arg-type] # passed through
 
-    monkeypatch.setattr(door_module, "check", buggy)
+    monkeypatch.setattr(repeats_module, "check", buggy)
     result = command("-", stdin=f"{RED}\n{GREEN}\n".encode())
     assert [line[0] for line in result.lines] == ["?", "√"]
     assert "secret" not in result.out + result.err
