@@ -19,6 +19,7 @@ from tests.code_support import (
 )
 from tests.venue_support import Run, publish, published, signed, venue
 from verifier import check as check_module
+from verifier import door as door_module
 from verifier import repeats as repeats_module
 from verifier import verdicts
 from verifier.check import HOSPITAL, VENUE
