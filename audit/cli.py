@@ -4,8 +4,11 @@ Exit codes: 0 as asked, 1 the log does not verify, 2 it could not be asked.
 """
 
 import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import click
 from sqlalchemy import Engine
@@ -23,6 +26,8 @@ __all__ = ["audit"]
 
 _BROKEN = 1
 _USAGE = 2
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class _Group(click.Group):
@@ -40,72 +45,97 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group)
-@click.option(
-    "--database", required=True, envvar="CELADON_AUDIT_DATABASE", metavar="URL",
-    help="The audit database; or set CELADON_AUDIT_DATABASE.",
-)  # fmt: skip
-@click.option(
-    "--vkey", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The file with the log's public key, from somewhere else than the database.",
-)  # fmt: skip
-@click.pass_context
-def audit(context: click.Context, database: str, vkey: Path) -> None:
+def audit() -> None:
     """Verify the audit log, and hand out its checkpoints and proofs."""
-    engine = _open(database)
-    context.call_on_close(engine.dispose)
-    context.obj = (engine, parse_vkey(vkey.read_text().removesuffix("\n")))
+
+
+def _of_a_log(command: _Command) -> _Command:
+    """Options that say which log, and by which key it is known."""
+    database = click.option(
+        "--database", required=True, envvar="CELADON_AUDIT_DATABASE", metavar="URL",
+        help="The audit database; or set CELADON_AUDIT_DATABASE.",
+    )  # fmt: skip
+    vkey = click.option(
+        "--vkey", required=True, type=_FILE,
+        help="The file with the log's public key, from somewhere else than the database.",
+    )  # fmt: skip
+    return database(vkey(command))
 
 
 @audit.command()
+@_of_a_log
 @click.option(
-    "--seen", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--seen", multiple=True, type=_FILE,
     help="A checkpoint that was published earlier; may be given more than once.",
 )  # fmt: skip
-@click.pass_context
-def verify(context: click.Context, seen: tuple[Path, ...]) -> None:
+def verify(database: str, vkey: Path, seen: tuple[Path, ...]) -> None:
     """Re-hash everything from stored bytes; name the first entry that does not fit."""
-    engine, key = _asked(context)
-    match verify_log(engine, key, seen=[path.read_bytes() for path in seen]):
+    with _opened(database, vkey) as log:
+        verdict = verify_log(log.engine, log.key, seen=[path.read_bytes() for path in seen])
+    match verdict:
         case Verified(size, root, time):
             root_text = base64.b64encode(root).decode()
             when = "" if time is None else f", signed {datetime.fromtimestamp(time, UTC):%F %TZ}"
             click.echo(f"verified: {size} entries, root {root_text}{when}")
         case Broken() as broken:
             click.echo(f"BROKEN: {broken}")
-            context.exit(_BROKEN)
+            click.get_current_context().exit(_BROKEN)
 
 
 @audit.command()
-@click.pass_context
-def checkpoint(context: click.Context) -> None:
+@_of_a_log
+def checkpoint(database: str, vkey: Path) -> None:
     """Print the newest signed checkpoint."""
-    click.echo(_reader(context).checkpoint(), nl=False)
+    with _opened(database, vkey) as log:
+        click.echo(log.reader.checkpoint(), nl=False)
 
 
 @audit.command()
+@_of_a_log
 @click.argument("leaf_index", type=click.IntRange(min=0))
-@click.pass_context
-def prove(context: click.Context, leaf_index: int) -> None:
+def prove(database: str, vkey: Path, leaf_index: int) -> None:
     """Print a proof that an entry is in the log (c2sp.org/tlog-proof). Does not open it."""
-    click.echo(encode_proof(_reader(context).inclusion(leaf_index)), nl=False)
+    with _opened(database, vkey) as log:
+        click.echo(encode_proof(log.reader.inclusion(leaf_index)), nl=False)
 
 
 @audit.command()
+@_of_a_log
 @click.argument("old", type=click.IntRange(min=0))
 @click.argument("new", type=click.IntRange(min=0))
-@click.pass_context
-def consistency(context: click.Context, old: int, new: int) -> None:
+def consistency(database: str, vkey: Path, old: int, new: int) -> None:
     """Print the hashes that show the log of NEW entries to begin with that of OLD."""
-    for item in _reader(context).consistency(old, new):
-        click.echo(base64.b64encode(item))
+    with _opened(database, vkey) as log:
+        for item in log.reader.consistency(old, new):
+            click.echo(base64.b64encode(item))
 
 
 @audit.command()
+@_of_a_log
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.pass_context
-def publish(context: click.Context, folder: Path) -> None:
+def publish(database: str, vkey: Path, folder: Path) -> None:
     """Write log/checkpoint, log/vkey and log/proofs.json below FOLDER."""
-    write_public(_reader(context), folder)
+    with _opened(database, vkey) as log:
+        write_public(log.reader, folder)
+
+
+class _OpenLog(NamedTuple):
+    engine: Engine
+    key: NoteKey
+
+    @property
+    def reader(self) -> LogReader:
+        return LogReader(self.engine, self.key)
+
+
+@contextmanager
+def _opened(database: str, vkey: Path) -> Iterator[_OpenLog]:
+    key = parse_vkey(vkey.read_text().removesuffix("\n"))
+    engine = _open(database)
+    try:
+        yield _OpenLog(engine, key)
+    finally:
+        engine.dispose()
 
 
 def _open(database: str) -> Engine:
@@ -116,12 +146,3 @@ def _open(database: str) -> Engine:
         return open_engine(database)
     except ArgumentError as error:
         raise ValueError("the database's URL cannot be read") from error
-
-
-def _asked(context: click.Context) -> tuple[Engine, NoteKey]:
-    engine, key = context.obj
-    return engine, key
-
-
-def _reader(context: click.Context) -> LogReader:
-    return LogReader(*_asked(context))

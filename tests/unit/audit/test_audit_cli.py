@@ -26,9 +26,10 @@ class World:
             self.entry = self.log.entry(7)
             self.consistency = self.log.consistency(7, 20)
 
-    def run(self, *arguments: str) -> Result:
+    def run(self, command: str, *arguments: str) -> Result:
         vkey = self.public / "log" / "vkey"
-        everything = ["--database", f"sqlite:///{self.database}", "--vkey", str(vkey), *arguments]
+        which = ["--database", f"sqlite:///{self.database}", "--vkey", str(vkey)]
+        everything = [command, *which, *arguments]
         result = CliRunner().invoke(audit, everything)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         return result
@@ -126,7 +127,7 @@ def test_damaged_database_is_one_line(world: World) -> None:
 def test_database_that_cannot_be_opened_is_said(world: World, url: str) -> None:
     """An unreadable URL, another kind of database and an absent server are answered."""
     vkey = str(world.public / "log" / "vkey")
-    result = CliRunner().invoke(audit, ["--database", url, "--vkey", vkey, "checkpoint"])
+    result = CliRunner().invoke(audit, ["checkpoint", "--database", url, "--vkey", vkey])
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)
     assert result.stderr.startswith("error: ")
