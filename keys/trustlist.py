@@ -40,8 +40,8 @@ from keys.trustmodel import MAX_KEYS, MAX_LIST_NUMBER, ListedIssuer, ListedKey, 
 __all__ = [
     "MAX_BYTES", "MAX_KEYS", "MAX_LIST_NUMBER", "TYP", "Environment", "ListedIssuer", "ListedKey",
     "Purpose", "Roots", "Signature", "TrustList", "TrustListError", "decode_roots",
-    "decode_trust_list", "encode_envelope", "encode_roots", "encode_trust_list", "sign_payload",
-    "sign_trust_list", "verify_trust_list",
+    "decode_trust_list", "encode_envelope", "encode_roots", "encode_trust_list",
+    "recall_trust_list", "sign_payload", "sign_trust_list", "verify_trust_list",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -75,10 +75,26 @@ def verify_trust_list(data: bytes, roots: Roots) -> TrustList:
     Raises:
         TrustListError: The leaf names the check that failed.
     """
+    return _verified(data, roots, points=True)
+
+
+def recall_trust_list(data: bytes, roots: Roots) -> TrustList:
+    """A list that this verifier accepted earlier, read again.
+
+    All of `verify_trust_list` but one thing that the same bytes do not need twice: that each
+    listed key is a point of the main subgroup. A country's 3,000 keys take a tenth of a second.
+
+    Raises:
+        TrustListError: As `verify_trust_list`.
+    """
+    return _verified(data, roots, points=False)
+
+
+def _verified(data: bytes, roots: Roots, *, points: bool) -> TrustList:
     envelope = parse_envelope(data)
     # The trusted quorum comes before the payload: strangers do not get a list decoded.
     _require_quorum(envelope, roots)
-    trust = decode_trust_list(envelope.payload)
+    trust = _decoded(envelope.payload, points=points)
     if trust.environment is not roots.environment:
         raise TrustListEnvironmentError(f"{trust.environment} list, {roots.environment} roots")
     if trust.roots.epoch not in (roots.epoch, roots.epoch + 1):
@@ -146,6 +162,17 @@ def decode_trust_list(payload: bytes) -> TrustList:
     Raises:
         TrustListError: Not the one encoding of a list that may exist.
     """
+    return _decoded(payload, points=True)
+
+
+def _require_points(trust: TrustList) -> None:
+    """Each listed key must be a point that may be trusted."""
+    for issuer in trust.issuers:
+        for key in issuer.keys:
+            _public_key(key.public_key)
+
+
+def _decoded(payload: bytes, *, points: bool) -> TrustList:
     members = _Members(_decode(payload), "the list")
     trust = TrustList(
         version=members.take(_VERSION, int),
@@ -159,6 +186,8 @@ def decode_trust_list(payload: bytes) -> TrustList:
             _public_key(key) for key in members.take(_FORMER_ROOTS, list, default=[])
         ),
     )
+    if points:
+        _require_points(trust)
     # Unknown members, a second order or an empty optional member do not survive this.
     if encode_trust_list(trust) != payload:
         raise TrustListFormatError("not the one encoding of its content")
@@ -231,16 +260,22 @@ def _key(value: object) -> ListedKey:
         case [public_key, str(purpose), int(not_before), int(not_after)] if not (
             isinstance(not_before, bool) or isinstance(not_after, bool)
         ):
-            return ListedKey(
-                _public_key(public_key), _word(Purpose, purpose), not_before, not_after
-            )
+            return ListedKey(_key_bytes(public_key), _word(Purpose, purpose), not_before, not_after)
         case _:
             raise TrustListFormatError("not the four parts of a listed key")
 
 
-def _public_key(value: object) -> PublicKey:
+def _key_bytes(value: object) -> PublicKey:
+    """A key by its shape. `_require_points` looks at the rest."""
     if not isinstance(value, bytes):
         raise TrustListFormatError("a public key is not bytes")
+    if len(value) != ed25519.PUBLIC_KEY_BYTES:
+        raise TrustListKeyError(f"a public key has 32 bytes, not {len(value)}")
+    return PublicKey(value)
+
+
+def _public_key(value: object) -> PublicKey:
+    value = _key_bytes(value)
     try:
         return ed25519.parse_public_key(value)
     except PublicKeyError as error:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from keys import cbor
 from keys.errors import CborError, TrustListError
-from keys.trustlist import MAX_BYTES, Roots, TrustList, decode_roots, verify_trust_list
+from keys.trustlist import MAX_BYTES, Roots, TrustList, decode_roots, recall_trust_list
 from verifier.errors import CacheError, StatusListError
 from verifier.folder import Folder, Generation
 from verifier.statuslist import MAX_TOKEN_BYTES, StatusList, recall_status_list
@@ -127,7 +127,7 @@ class Cache:
         if data is None:
             return None
         try:
-            return verify_trust_list(data, roots)
+            return recall_trust_list(data, roots)
         except TrustListError as error:
             raise CacheError(f"{self.path}: {TRUST_LIST} is damaged; set up again") from error
 

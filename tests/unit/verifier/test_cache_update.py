@@ -11,7 +11,7 @@ import pytest
 from keys import cbor
 from keys.cose import sign_sign1
 from keys.lifecycle import Purpose
-from keys.trustlist import Roots, TrustList
+from keys.trustlist import Roots, TrustList, encode_trust_list, sign_trust_list
 from tests.code_support import (
     DAY_S,
     HEILONGJIANG,
@@ -428,3 +428,16 @@ def test_zip_bomb_is_refused_without_inflating_it(command: Run) -> None:
     }
     refused = take(command, files, now=world.now)
     assert "more than" in texts(refused, refused=True)
+
+
+def test_trust_list_with_a_key_off_the_main_subgroup_is_never_taken(command: Run) -> None:
+    """C50, C51: keys are looked at when a list is taken, not at every start of a check."""
+    payload = encode_trust_list(NEWER)
+    key = NEWER.issuers[0].keys[0].public_key
+    small_order = bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
+    forged = sign_trust_list(
+        payload.replace(key, small_order), [signer("root 1"), signer("root 2")]
+    )
+    report = take(command, {**published(World()), "trust-list.cbor": forged})
+    assert report.trust.version == 7
+    assert texts(report, refused=True)
