@@ -189,7 +189,7 @@ class Story:
         """Run celadon-verify as venue staff do, on the story's clock; what it printed."""
         now = datetime.fromtimestamp(self._country.clock(), UTC).isoformat()
         lists = str(self._country.out / folder)
-        command = [sys.executable, "-m", "verifier.cli", *arguments, "--lists", lists, "--at", now]
+        command = [sys.executable, "-m", "verifier", *arguments, "--lists", lists, "--at", now]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode in {2, 3}:
             raise StoryError(done.stderr)
