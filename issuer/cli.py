@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +21,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.cli import audit
 from audit.errors import AuditError
 from issuer import logging as json_logging
+from issuer.adoption import adopt_risk_table
 from issuer.app import Office, init, office, sign_policy
 from issuer.errors import IssuerError
+from issuer.evidence_store import take_notice
 from issuer.issuing import Issuing
 from issuer.outbox import LocalOutbox
-from issuer.risk import shipped_risk_table
+from issuer.reassess import run_jobs
+from issuer.regions import load_regions
+from issuer.replay import Replay
+from issuer.risk import RiskLevel, shipped_risk_table
 from issuer.rules import parse_rules, shipped_rules
 from issuer.settings import Settings, SettingsError, from_env, read_passphrase
 from issuer.web.factory import make_app
@@ -40,6 +46,7 @@ _FAILED: Final = 1
 _USAGE: Final = 2
 _MAINTAIN_S: Final = 10
 _PUBLISH_S: Final = 6 * 3600
+_FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 _LOG: Final = structlog.get_logger()
 
 
@@ -120,6 +127,64 @@ def publish() -> None:
         opened.maintain()
         opened.publish()
     click.echo(f"published to {settings.public}")
+
+
+@main.command()
+@click.argument("place")
+@click.argument("level", type=click.Choice([level.name.lower() for level in RiskLevel]))
+def risk(place: str, level: str) -> None:
+    """Give PLACE a risk level from now on; decide anew about everybody concerned; publish.
+
+    PLACE is a division of GB/T 2260 (231081) or a compound in one (231081-qingyun).
+    """
+    settings, keystore = _opened()
+    named = load_regions().place(place)
+    with office(settings, keystore, clock=_now) as opened:
+        now, authority = _now(), opened.writer.authority
+        table = authority.risks.with_change(place, RiskLevel[level.upper()], now, issued_at=now)
+        _, signed = sign_policy(keystore, (authority.rules, table), now=now)
+        opened.writer.run(lambda tx: adopt_risk_table(tx, signed), now=now)
+        done = run_jobs(opened.writer, now=_now())
+        opened.publish()
+    click.echo(
+        f"{named.zh} is {level} in risk table {table.version}: {done.seen} people looked at again, "
+        f"{done.recoloured} with another colour; published"
+    )
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+def notice(files: tuple[Path, ...]) -> None:
+    """Take signed notices of evidence, in their order; each whole or not at all."""
+    settings, keystore = _opened()
+    with office(settings, keystore, clock=_now) as opened:
+        for file in files:
+            signed = file.read_bytes()
+            taken = opened.writer.run(partial(take_notice, signed=signed), now=_now())
+            click.echo(
+                f"{file.name}: notice {taken.number} of {taken.source}, {len(taken.entries)} "
+                f"records, {len(taken.retractions)} taken back"
+            )
+        opened.maintain()
+
+
+@main.command()
+def replay() -> None:
+    """Compute every colour again from evidence and rules; report all that differs from the log.
+
+    Verify the log first: celadon audit verify. Run it while nobody writes, or on copies.
+    """
+    settings, keystore = _opened()
+    with office(settings, keystore, clock=_now) as opened:
+        writer = opened.writer
+        replayed = Replay(writer.engine, opened.log, writer.secrets, writer.authority, now=_now())
+        found = 0
+        for finding in replayed.findings():
+            click.echo(f"DIFFERS: {finding}")
+            found += 1
+    click.echo(f"{replayed.people} people, {replayed.codes} codes, {found} findings")
+    if found:
+        click.get_current_context().exit(_FAILED)
 
 
 @main.command()

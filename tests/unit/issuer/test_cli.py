@@ -1,7 +1,9 @@
 """`celadon` makes an issuer and says in one line what is missing."""
 
 import secrets
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -100,7 +102,19 @@ def test_help_names_every_command() -> None:
     """The first thing that an operator reads."""
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("init", "adopt", "publish", "serve", "outbox", "keys", "trust", "audit"):
+    for command in (
+        "init",
+        "adopt",
+        "risk",
+        "notice",
+        "publish",
+        "replay",
+        "serve",
+        "outbox",
+        "keys",
+        "trust",
+        "audit",
+    ):
         assert f"\n  {command} " in result.output
 
 
@@ -189,3 +203,60 @@ def test_outbox_of_nobody_is_empty() -> None:
     """No message, no line."""
     result = run("outbox")
     assert (result.exit_code, result.output) == (0, "")
+
+
+def test_risk_of_a_place_rises_and_is_published(environ: dict[str, str]) -> None:
+    """One command signs the next table, adopts and publishes it; twice at once is refused."""
+    run("init")
+    trust(environ)
+    run("adopt")
+    published = Path(environ["CELADON_PUBLIC"]) / "risk-table.cbor"
+    before = published.read_bytes()
+    result = run("risk", "231081-yingze-lidu", "medium")
+    assert result.exit_code == 0, result.output
+    assert "迎泽丽都小区 is medium in risk table 2: 0 people looked at again" in result.output
+    assert published.read_bytes() != before
+    require_one_line(run("risk", "231081-yingze-lidu", "low"), 1, "at or after this instant")
+
+
+def test_risk_of_a_place_without_a_name_is_refused(environ: dict[str, str]) -> None:
+    """A typing error changes nothing."""
+    run("init")
+    trust(environ)
+    run("adopt")
+    require_one_line(run("risk", "231081-nowhere", "medium"), 1, "neither a division nor")
+
+
+def test_notice_of_a_source_that_is_not_listed_is_refused(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """A file that no listed key signed is refused in one line."""
+    run("init")
+    trust(environ)
+    run("adopt")
+    file = tmp_path / "notice.cbor"
+    file.write_bytes(b"not signed")
+    require_one_line(run("notice", str(file)), 1, "notice:")
+
+
+def test_replay_finds_nothing_in_what_the_issuer_wrote_and_everything_in_what_it_did_not(
+    environ: dict[str, str],
+) -> None:
+    """Exit code 0 while the database is as the log says, 1 once a row was slipped in."""
+    run("init")
+    trust(environ)
+    run("adopt")
+    result = run("replay")
+    assert (result.exit_code, result.output) == (0, "0 people, 0 codes, 0 findings\n")
+    with closing(
+        sqlite3.connect(environ["CELADON_ISSUER_DATABASE"].removeprefix("sqlite:///"))
+    ) as db:
+        db.execute(
+            "INSERT INTO evidence"
+            " VALUES (?, ?, 'contact', 1, NULL, '', 'confirmed', 'ab', '610000', 1)",
+            (bytes(16), bytes(16)),
+        )
+        db.commit()
+    result = run("replay")
+    assert result.exit_code == 1
+    assert "DIFFERS: evidence" in result.output
