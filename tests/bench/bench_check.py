@@ -128,9 +128,13 @@ def _beside_peers(worker: Peers, text: str) -> dict[str, float]:
     key, kid = signer.public_key.hex(), signer.kid.hex()
     worker.ask("prepare", name="cwt", text=text, public_key=key, kid=kid)
     worker.ask("prepare", name="eu", exp=NOW + DAY_S, certificate=EU_VACCINATION)
+    _, _, lists = _world()
     samples: dict[str, list[float]] = {"ours": [], "cwt": [], "eu": []}
     for _ in range(ROUNDS // 2):
-        samples["ours"].append(_many_checks(20) / 20)
+        start = time.perf_counter()
+        for _ in range(20):
+            check(text, lists, now=NOW, policy=VENUE)
+        samples["ours"].append((time.perf_counter() - start) / 20)
         samples["cwt"].append(worker.ask("time", name="cwt", number=10)["seconds"] / 10)
         samples["eu"].append(worker.ask("time", name="eu", number=1)["seconds"])
     return {name: statistics.median(values) for name, values in samples.items()}

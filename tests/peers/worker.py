@@ -75,7 +75,7 @@ def cwt_contender(request: dict[str, str]) -> Callable[[], object]:
 
 
 def eu_contender(request: dict[str, Any]) -> Callable[[], object]:
-    """The recipe that the EU published as trivial, from the text of a certificate to its data."""
+    """The recipe that the EU published as trivial, from the text of a certificate to its JSON."""
     key = EC2Key.generate_key(crv=P256)
     claims = {1: "AT", 4: request["exp"], 6: request["exp"] - 180 * 86_400}
     payload = cbor2.dumps({**claims, HCERT: {1: request["certificate"]}})
@@ -90,7 +90,7 @@ def eu_contender(request: dict[str, Any]) -> Callable[[], object]:
         received.key = public[received.phdr[KID]]
         if not received.verify_signature():
             raise ValueError("refused")
-        return cbor2.loads(received.payload)[HCERT][1]
+        return json.dumps(cbor2.loads(received.payload)[HCERT][1])
 
     return check
 

@@ -1,8 +1,10 @@
 """The check: every vector, every cut and flip, every policy."""
 
 import itertools
+import json
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -20,6 +22,7 @@ from tests.code_support import (
     presentation,
     signer,
 )
+from tests.shared_vectors import PUBLISHED
 from tests.vectors.code_worlds import load_world
 from tests.vectors.generate_code import (
     FOLDER,
@@ -85,6 +88,13 @@ def test_check_vectors_are_what_the_generator_makes() -> None:
     """The files can be made again, byte for byte."""
     found = {str(path.relative_to(FOLDER)): path.read_text() for path in FOLDER.rglob("*.json")}
     assert found == files()
+
+
+@pytest.mark.parametrize("path", sorted(PUBLISHED.glob("cose/**/*.json")), ids=lambda p: p.stem)
+def test_check_of_a_published_cose_object_is_no_code(path: Path) -> None:
+    """Signed by others, with other algorithms and claims: well-formed, and not of this profile."""
+    data = bytes.fromhex(json.loads(path.read_text())["output"]["cbor"])
+    assert _reason(data) is Reason.MALFORMED
 
 
 # --- exhaustive -----------------------------------------------------------------------------------
