@@ -98,8 +98,10 @@ class Token:
 
     def destroy(self, public_key: PublicKey) -> None:
         """Destroy both halves of a key. Does nothing if the token has no such key."""
-        self._call(lambda session: _destroy(session, public_key))
-        self._keys.pop(public_key, None)
+        with _LOCK:
+            # Logged out by somebody else, we would see no private key, and take it for destroyed.
+            self._forget()
+            self._call(lambda session: _destroy(session, public_key))
 
     def close(self) -> None:
         """Log out."""
@@ -115,6 +117,8 @@ class Token:
                 self._forget()
             try:
                 return work(self._log_in())
+            except refusals.NoSuchKey as error:
+                raise TokenKeyError(f"{error} is not in {self._name}") from error
             except PKCS11Error as error:
                 self._forget()
                 raise TokenError(f"{self._name} refuses: {_reason(error)}") from error
@@ -184,9 +188,10 @@ class Token:
     def _proven(self, session: Session, public_key: PublicKey) -> SignMixin:
         name = f"key {kid(public_key).hex()}"
         found = _objects(session, ObjectClass.PRIVATE_KEY, public_key)
+        if not found:
+            raise refusals.NoSuchKey(name)  # or logged out: `_call` looks once more
         if len(found) != 1:
-            count = "not" if not found else f"{len(found)} times"
-            raise TokenKeyError(f"{name} is {count} in {self._name}")
+            raise TokenKeyError(f"{name} is {len(found)} times in {self._name}")
         if any(found[0][attribute] is not value for attribute, value in _INSIDE.items()):
             raise TokenKeyError(f"{name} was or could be outside of {self._name}")
         key = cast("SignMixin", found[0])
@@ -264,6 +269,9 @@ def _destroy(session: Session, public_key: PublicKey) -> None:
 
 def _objects(session: Session, kind: ObjectClass, public_key: PublicKey) -> list[Object]:
     """To the end of the search, for the token can do only one at a time."""
+    # A search that cannot even begin complains again when it is cleared away: ask for less first.
+    with suppress(refusals.RandomNoRNG):
+        session.generate_random(8)
     wanted = {Attribute.CLASS: kind, Attribute.ID: thumbprint(public_key)}
     return list(session.get_objects(wanted))
 
