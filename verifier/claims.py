@@ -1,7 +1,5 @@
 """The code: token profile 1, both directions. Pure. Spec page: docs/spec/code.md.
 
-    paper code, 100 bytes                        phone code, 144 bytes
-
 The profile leaves no choice, so a code is a template with a few gaps: every byte outside the gaps
 is fixed, and "strict deterministic CBOR" is one comparison. cbor2 has no part in it; the tests
 hold this decoder against `keys.cose` and `keys.cbor`.
