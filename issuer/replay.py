@@ -13,7 +13,9 @@ from contextlib import suppress
 from typing import Final
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
+from audit.errors import DatabaseDamagedError
 from audit.events import Event, Kind
 from audit.logreader import LogReader
 from issuer.core import Authority, Secrets
@@ -84,15 +86,19 @@ class Replay:
 
     def findings(self) -> Iterator[Finding]:
         """All that does not fit, as it is found; nothing: the database is as the log says."""
-        with read_store(self._engine) as store:
-            try:
+        try:
+            with read_store(self._engine) as store:
+                why = store.file_damage()
+                if why is not None:
+                    yield Finding(Topic.UNREADABLE, None, why)
+                    return
                 yield from self._all(store)
-            except engine_errors(self._engine) as error:
-                yield Finding(Topic.UNREADABLE, None, type(error).__name__)
+        except (DatabaseDamagedError, DBAPIError, engine_errors(self._engine)) as error:
+            yield Finding(Topic.UNREADABLE, None, type(error).__name__)
 
     def _all(self, store: Store) -> Iterator[Finding]:
-        yield from work_findings(store, self._secrets)
-        yield from policy_findings(store, self._log, self._authority.trust)
+        yield from _readable(work_findings(store, self._secrets), None)
+        yield from _readable(policy_findings(store, self._log, self._authority.trust), None)
         owed = self._owed(store)
         positions = Positions(store, self._secrets)
         check = PersonCheck(store, self._secrets, self._authority, positions, now=self._now)
@@ -101,12 +107,12 @@ class Replay:
             last = self._page_end(store, after)
             for subject, said in self._page(store, owed, after, last).items():
                 self.people += 1
-                yield from check.findings(subject, said)
+                yield from _readable(check.findings(subject, said), subject)
             if last is None:
                 break
             after = last
         self.codes = check.codes
-        yield from positions.findings()
+        yield from _readable(positions.findings(), None)
 
     def _owed(self, store: Store) -> dict[bytes, list[Event]]:
         """Events that the log may not hold yet, by subject. Damaged ones are found elsewhere."""
@@ -143,3 +149,16 @@ class Replay:
             if after < subject and (last is None or subject <= last):
                 page[subject].events += events
         return page
+
+
+def _readable(findings: Iterator[Finding], subject: bytes | None) -> Iterator[Finding]:
+    """The same, and a finding where a row holds a type that the issuer never writes.
+
+    SQLite's columns take values of any type, and our code is right not to expect that.
+    """
+    try:
+        yield from findings
+    except (AttributeError, OverflowError, TypeError, ValueError) as error:
+        yield Finding(
+            Topic.UNREADABLE, subject, f"a value of another type ({type(error).__name__})"
+        )

@@ -26,7 +26,14 @@ class Positions:
     def __init__(self, store: Store, secrets: Secrets) -> None:
         self._store = store
         self._secrets = secrets
-        self._lists: dict[int, Row] = {row[0]: row for row in store.rows(_LISTS)}
+        self._lists: dict[int, Row] = {}
+        self._changed: list[str] = []
+        for row in store.rows(_LISTS):
+            try:
+                check_list_row(secrets, row)
+                self._lists[row[0]] = row
+            except IntegrityError as error:
+                self._changed.append(str(error))
         self._used = {number: bytearray(row[2]) for number, row in self._lists.items()}
         self._status = {number: bytearray(row[2]) for number, row in self._lists.items()}
         self.unknown = 0  # codes that nobody can read any more, because a person was erased
@@ -46,12 +53,9 @@ class Positions:
 
     def findings(self) -> Iterator[Finding]:
         """What does not fit between batches, cursors and changes."""
+        for why in self._changed:
+            yield Finding(Topic.LIST, None, why)
         for row in self._lists.values():
-            try:
-                check_list_row(self._secrets, row)
-            except IntegrityError as error:
-                yield Finding(Topic.LIST, None, str(error))
-                continue
             yield from self._unordered(row)
         yield from self._changes()
 

@@ -93,12 +93,11 @@ class PersonCheck:
 
     def _decision(self, said: Said, records: list[Evidence] | None) -> Iterator[tuple[Topic, str]]:
         logged = said.of(Kind.DECIDED)
-        held = [Decision(*row) for row in said.decisions]
-        if [decided_event(decision) for decision in held] != logged[-1:]:
+        if [decided_event(Decision(*row)) for row in said.decisions] != logged[-1:]:
             yield Topic.DECISION, "not the last one in the log"
-        for decision in held:
-            if records is not None:
-                yield from self._colour(decision, records)
+        elif records is not None:
+            for row in said.decisions:
+                yield from self._colour(Decision(*row), records)
 
     def _colour(self, decision: Decision, records: list[Evidence]) -> Iterator[tuple[Topic, str]]:
         """The same outcome from the same evidence, rules and risks at the same instant."""

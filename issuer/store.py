@@ -74,6 +74,13 @@ class Store:
         while found := self._cursor.fetchmany(1000):
             yield from found
 
+    def file_damage(self) -> str | None:
+        """What SQLite itself finds wrong with its file, if anything. PostgreSQL has checksums."""
+        if not self._sqlite:
+            return None
+        ((found,),) = self.rows("PRAGMA integrity_check(1)")
+        return None if found == "ok" else str(found)
+
     def lock_writers(self) -> None:
         """Wait until no other writer is at work. SQLite's BEGIN IMMEDIATE has done so already."""
         if not self._sqlite:
