@@ -11,7 +11,7 @@ from verifier.check import Lists
 from verifier.door import WARN_AGE_S
 from verifier.errors import CacheError
 from verifier.settings import Settings
-from verifier.sources import open_source
+from verifier.sources import FolderSource, open_source
 from verifier.update import Report, set_up, update
 
 if TYPE_CHECKING:
@@ -40,18 +40,25 @@ def upkeep(options: "Namespace", settings: Settings, out: TextIO, now: int) -> i
 
 
 def _set_up(options: "Namespace", settings: Settings, out: TextIO) -> None:
-    for name in options.sources:
-        open_source(name)
+    sources = [_lasting(name) for name in options.sources]
     roots = None
     if options.roots is not None:
         with Path(options.roots).open("rb") as file:
             roots = file.read(MAX_SMALL_BYTES)
-    set_up(settings.folder, roots, options.sources)
+    set_up(settings.folder, roots, sources)
     print(f"set up: {settings.folder}", file=out)
     if roots is not None:
         digest = sha256(roots).hexdigest()
         print("compare this with what you were given on paper or by telephone:", file=out)
         print("  roots  " + " ".join(digest[i : i + 8] for i in range(0, 64, 8)), file=out)
+
+
+def _lasting(name: str) -> str:
+    """The source by a name that means the same wherever an update is started from."""
+    if not name.isprintable():
+        raise CacheError("a source's name holds characters that cannot be printed")
+    source = open_source(name)
+    return str(Path(name).resolve()) if isinstance(source, FolderSource) else source.name
 
 
 def _show_report(report: Report, out: TextIO) -> int:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -229,6 +230,21 @@ def test_scanner_of_a_thousand_lines_answers_each(command: Run) -> None:
     result = command("-", stdin="\r\n".join(lines).encode())
     expected = {GREEN: "√", RED: "\u00d7", "x": "!"}
     assert [line[0] for line in result.lines] == [expected[line] for line in lines]
+
+
+def test_scanner_of_noise_gets_one_refusal_a_line(command: Run) -> None:
+    """Whatever bytes arrive, each line is one verdict, none of them an admission or an error."""
+    chance = random.Random(45)  # noqa: S311 - noise, not secrets
+    good = GREEN.encode()
+    for _ in range(200):
+        noise = bytearray(chance.choice((good, chance.randbytes(chance.randrange(400)))))
+        for _ in range(chance.randrange(1, 4)):
+            noise.insert(
+                chance.randrange(len(noise) + 1), chance.choice(b"CE1:\0\xff\xef\xbc \t%*")
+            )
+        line = bytes(noise).translate(None, b"\r\n")
+        result = command("-", stdin=line + b"\n")
+        assert (result.status, len(result.lines), result.err) == (30, 1, "")
 
 
 def test_scanner_at_work_uses_newer_lists_as_soon_as_they_are_there(

@@ -35,6 +35,20 @@ def test_setup_then_check_works(tmp_path: Path, public: Path) -> None:
     assert command(CODE).status == 0
 
 
+@pytest.mark.usefixtures("public")
+def test_setup_with_a_relative_folder_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timer runs an update from another folder than the technician did."""
+    command = new(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert command("setup", "--roots", "public/roots.cbor", "--source", "public").status == 0
+    monkeypatch.chdir("/")
+    assert command("update").status == 0
+    for name in ("pub\nlic", "\x1b[2J"):
+        assert command("setup", "--source", name).status == 3
+
+
 def test_setup_again_changes_the_source_and_keeps_the_roots(tmp_path: Path, public: Path) -> None:
     """Moving to another mirror needs no roots file."""
     command = venue(tmp_path, World(), sources=[str(public)])
