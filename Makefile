@@ -43,6 +43,9 @@ peers: .venv-peers/done ## other people's libraries, to be measured against
 fuzz: .venv/dev ## 10 million mutated codes through two decoders
 	$(BIN)/python -m tests.fuzz --inputs 10000000
 
+kill: .venv/dev ## a thousand times kill -9 while issuing, and a look at what is left
+	$(BIN)/python -m tests.kill --kills 1000
+
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 lock: ## write the requirement files anew (needs uv)

@@ -123,7 +123,9 @@ def by_threads(engine: Engine) -> Issue:
 def by_group_commit(engine: Engine) -> Issue:
     """One thread takes whatever waits and answers after one commit for all of it."""
     waiting: queue.SimpleQueue[tuple[int, Callable[[bytes], None]]] = queue.SimpleQueue()
-    marks = ",".join("?" * CLIENTS) if engine.dialect.name == "sqlite" else ",".join(["%s"] * CLIENTS)
+    marks = (
+        ",".join("?" * CLIENTS) if engine.dialect.name == "sqlite" else ",".join(["%s"] * CLIENTS)
+    )
     evidence = f"SELECT person, kind, at, place FROM evidence WHERE person IN ({marks})"
     mark = "?" if engine.dialect.name == "sqlite" else "%s"
     batch = f"INSERT INTO batch (id, person, code) VALUES ({mark}, {mark}, {mark})"
