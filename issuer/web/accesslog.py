@@ -1,58 +1,51 @@
 """How often each route was asked, and with what result: counts per minute, no line per request.
 
 A line with its time for each request would tell whoever reads the log when somebody fetched a
-code; laid beside a venue's own records it could tell who. It would also cost more than a check.
+code; laid beside a venue's own records it could tell who. It would also cost as much as a check.
 """
 
 import asyncio
 from collections import Counter
-from typing import Final
+from collections.abc import AsyncIterator
+from typing import Final, TypeAlias
 
 import structlog
 from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 
-__all__ = ["PERIOD_S", "RouteCounts"]
+__all__ = ["PERIOD_S", "Counts", "Statuses"]
 
 PERIOD_S: Final = 60.0
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
+
+#: How often each status was answered.
+Statuses: TypeAlias = Counter[int]
 
 
-class _Counts:
-    """Of one process: counts and seconds by method, route and status, since the last report."""
+class Counts:
+    """Of one application: answers by method, route template and status since the last report."""
 
     def __init__(self) -> None:
-        self.requests: Counter[tuple[str, str, int]] = Counter()
-        self.seconds: Counter[tuple[str, str, int]] = Counter()
+        self._routes: dict[tuple[str, str], Statuses] = {}
 
-    def add(self, key: tuple[str, str, int], seconds: float) -> None:
-        if not self.requests:
-            asyncio.get_running_loop().call_later(PERIOD_S, self.report)
-        self.requests[key] += 1
-        self.seconds[key] += seconds  # type: ignore[assignment] # a sum of floats
+    def of(self, method: str, route: str) -> Statuses:
+        """Where the answers of a route are counted."""
+        return self._routes.setdefault((method, route), Counter())
 
     def report(self) -> None:
+        """One line for each status of each route that was asked."""
         log = structlog.get_logger()
-        for key, count in sorted(self.requests.items()):
-            method, route, status = key
-            mean_ms = round(self.seconds[key] / count * 1000, 2)
-            log.info(
-                "requests", method=method, route=route, status=status, count=count,
-                duration_ms=mean_ms,
-            )  # fmt: skip
-        self.requests.clear()
-        self.seconds.clear()
+        for (method, route), statuses in self._routes.items():
+            for status, count in sorted(statuses.items()):
+                log.info("requests", method=method, route=route, status=status, count=count)
+            statuses.clear()
 
+    async def report_until_cleanup(self, _app: web.Application) -> AsyncIterator[None]:
+        """Report every minute, and once more at the end."""
+        task = asyncio.create_task(self._report_on())
+        yield
+        task.cancel()
+        self.report()
 
-COUNTS: Final = _Counts()
-
-
-class RouteCounts(AbstractAccessLogger):
-    """Method, route template and status. No path, query, header or address."""
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        match_info = getattr(request, "match_info", None)
-        resource = match_info.route.resource if match_info is not None else None
-        method = request.method if request.method in _METHODS else "other"
-        route = "none" if resource is None else resource.canonical
-        COUNTS.add((method, route, response.status), time)
+    async def _report_on(self) -> None:
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            self.report()

@@ -15,8 +15,8 @@ from issuer.binding import Sessions
 from issuer.enrolment import Enrolment
 from issuer.issuing import Issuing
 from issuer.web import appkeys
+from issuer.web.accesslog import Counts
 from issuer.web.handlers import check, enrolment, me, meta, published, regions
-from issuer.web.middleware import answer_errors
 from issuer.web.openapi import describe
 from issuer.web.pace import Pace
 from issuer.web.routes import AnyRoute, mount
@@ -60,7 +60,8 @@ class Services:
 
 def make_app(services: Services) -> web.Application:
     """The application, every route mounted and described."""
-    app = web.Application(middlewares=[answer_errors])
+    app = web.Application()
+    counts = Counts()
     app[appkeys.CLOCK] = services.clock
     app[appkeys.SESSIONS] = services.sessions
     app[appkeys.ENROLMENT] = services.enrolment
@@ -73,7 +74,8 @@ def make_app(services: Services) -> web.Application:
     pace = app[appkeys.PACE] = Pace(services.slot_s)
     description = describe(ROUTES, version=version("celadon"))
     app[appkeys.DESCRIPTION] = json.dumps(description, ensure_ascii=False).encode()
-    mount(app, ROUTES)
+    mount(app, ROUTES, counts)
+    app.cleanup_ctx.append(counts.report_until_cleanup)
 
     async def close(_app: web.Application) -> None:
         pace.close()

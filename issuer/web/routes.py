@@ -17,8 +17,10 @@ from pydantic import BaseModel, ConfigDict
 from issuer.binding import Sessions
 from issuer.errors import InputError, NotBoundError
 from issuer.problems import Problem
+from issuer.web.accesslog import Counts
 from issuer.web.appkeys import CLOCK, SESSIONS
 from issuer.web.body import read_object, refuse_body
+from issuer.web.guard import Handle, guarded, refuse_all
 from issuer.web.problems import SECURITY_HEADERS
 
 __all__ = [
@@ -90,18 +92,19 @@ class Route(Generic[BodyT, QueryT]):
     headers: tuple[tuple[str, str], ...] = ()
     media: str = ""
 
-    def serve(self, app: web.Application) -> None:
+    def serve(self, app: web.Application, counts: Counts) -> None:
         path = API + self.path
         for name, pattern in self.variables:
             path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
         resource = app.router.add_resource(path)
         handle = self._handle(app[CLOCK], app[SESSIONS])
-        for method in ("GET", "HEAD") if self.method == "GET" else (self.method,):
-            resource.add_route(method, handle)
+        methods = ("GET", "HEAD") if self.method == "GET" else (self.method,)
+        for method in methods:
+            resource.add_route(method, guarded(handle, counts.of(method, API + self.path)))
+        refuse = refuse_all(Problem.METHOD_NOT_ALLOWED, allow=", ".join(methods))
+        resource.add_route("*", guarded(refuse, counts.of("other", API + self.path)))
 
-    def _handle(
-        self, clock: Callable[[], int], sessions: Sessions
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _handle(self, clock: Callable[[], int], sessions: Sessions) -> Handle:
         handler, status, bound = self.handler, self.status, self.bound
         parse_body = None if self.body is Nothing else self.body.model_validate
         parse_query = None if self.query is Nothing else self.query.model_validate
@@ -164,6 +167,9 @@ def _query(request: web.Request) -> dict[str, str]:
 AnyRoute: TypeAlias = Route[Any, Any]
 
 
-def mount(app: web.Application, routes: Iterable[AnyRoute]) -> None:
+def mount(app: web.Application, routes: Iterable[AnyRoute], counts: Counts) -> None:
+    """Serve the routes, and refuse whatever else is asked for."""
     for route in routes:
-        route.serve(app)
+        route.serve(app, counts)
+    nothing = guarded(refuse_all(Problem.NOT_FOUND), counts.of("any", "none"))
+    app.router.add_route("*", "/{path:.*}", nothing)

@@ -12,7 +12,6 @@ from aiohttp import http_parser, web, web_protocol
 
 from issuer.errors import NotReadyError
 from issuer.problems import Problem
-from issuer.web.accesslog import RouteCounts
 from issuer.web.problems import answer_to
 
 __all__ = ["Runner", "require_c_extensions"]
@@ -65,8 +64,7 @@ class Runner(web.AppRunner):
     def __init__(self, app: web.Application) -> None:
         super().__init__(
             app,
-            access_log_class=RouteCounts,
-            access_log=logging.getLogger("celadon.access"),
+            access_log=None,
             logger=_silent(),
             keepalive_timeout=_KEEPALIVE_S,
             lingering_time=_LINGER_S,

@@ -101,6 +101,23 @@ def test_process_whose_reader_has_gone_ends_quietly(command: Run, code: str) -> 
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize(
+    ("redirection", "status"),
+    [(">/dev/full", 3), (">&-", 0), ("2>&-", 0), ("<&-", 0), (">&- <&-", 0)],
+)
+def test_process_with_a_closed_or_full_stream_prints_no_traceback(
+    command: Run, code: str, redirection: str, status: int
+) -> None:
+    """A verdict that cannot be written is not given; a stream that is closed is nobody's error."""
+    script = f'{sys.executable} -m verifier "$1" {redirection}'
+    done = subprocess.run(
+        ["bash", "-c", script, "-", code], env=environ(command), capture_output=True, check=False
+    )
+    assert done.returncode == status
+    assert b"Traceback" not in done.stderr
+    assert b"Error" not in done.stderr
+
+
 @pytest.mark.parametrize("encoding", ["gbk", "latin-1", "ascii", "utf-8"])
 def test_process_on_an_old_console_still_gives_its_verdict(
     command: Run, code: str, encoding: str
