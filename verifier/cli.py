@@ -41,22 +41,33 @@ class Streams(NamedTuple):
 
 def main() -> NoReturn:
     """The console script."""
+    try:
+        status = _run_process()
+    except KeyboardInterrupt:
+        status = _EXIT_CTRL_C
+    except BrokenPipeError:
+        status = _EXIT_PIPE
+    except OSError:  # the verdict could not be written, so it was not given
+        status = _EXIT_LISTS
+    # All is said and nothing is open. Taking the interpreter apart would be a seventh of a cold
+    # start, and could print a second complaint about a closed pipe.
+    os._exit(status)
+
+
+def _run_process() -> int:
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # the caller closed it
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         # A character that an old console lacks must not stop a verdict.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr] # real streams have it
     stdin = cast("Reader", sys.stdin.buffer)
     streams = Streams(stdin, sys.stdout, sys.stderr, lambda: int(time.time()))
-    try:
-        status = run(sys.argv[1:], os.environ, streams)
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except KeyboardInterrupt:
-        status = _EXIT_CTRL_C
-    except BrokenPipeError:
-        status = _EXIT_PIPE
-    # All is said and nothing is open. Taking the interpreter apart would be a seventh of a cold
-    # start, and could print a second complaint about a closed pipe.
-    os._exit(status)
+    status = run(sys.argv[1:], os.environ, streams)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
 
 
 def run(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> int:
