@@ -41,7 +41,7 @@ bench: .venv/dev .venv-peers/done ## every number of the specification, measured
 peers: .venv-peers/done ## other people's libraries, to be measured against
 
 fuzz: .venv/dev ## 10 million mutated codes through two decoders
-	$(BIN)/python -m tests.fuzz --inputs 10000000
+	$(BIN)/python -m tests.fuzz --inputs 10000000 --seed 20201214
 
 kill: .venv/dev ## a thousand times kill -9 while issuing, and a look at what is left
 	$(BIN)/python -m tests.kill --kills 1000
