@@ -18,11 +18,11 @@ from issuer.enrolment import Enrolment
 from issuer.issuing import Issuing
 from issuer.outbox import Message
 from issuer.people import IndexCost, People, PeopleKeys
+from issuer.publishedlists import PublishedLists
 from issuer.web.factory import Services, make_app
 from issuer.web.server import Runner
 from keys.lifecycle import Purpose
 from tests.issuing_support import NOW, SECRETS, Desk, authority, desk, seeded, signer
-from verifier.check import Lists
 
 __all__ = ["GRANDSON", "Answer", "Clock", "Phones", "Site", "serving"]
 
@@ -158,11 +158,10 @@ async def serving(
         sessions = Sessions(engine)
         people, enrolment = enrolment_over(opened, sessions, phones, clock)
         gate = Gate(opened.audit_engine, opened.log)
-        trust = writer.authority.trust
         with Issuing(writer, clock=clock) as issuing:
             services = Services(
                 clock, sessions, enrolment, issuing, opened.log, gate,
-                lambda: Lists(trust, {}), public, self_source(), slot_s,
+                PublishedLists(public, writer), public, self_source(), slot_s,
             )  # fmt: skip
             app = make_app(services)
             runner = Runner(app)

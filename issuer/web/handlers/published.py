@@ -72,6 +72,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         None,
         variables=(("file", ".+"),),
         problems=(Problem.NOT_FOUND,),
-        media="application/octet-stream",
+        media="*/*",
     ),
 )

@@ -1,9 +1,18 @@
 """`celadon` makes an issuer and says in one line what is missing."""
 
+import json
+import os
 import secrets
+import socket
 import sqlite3
 import stat
+import subprocess
+import sys
+import time
+import urllib.request
 from contextlib import closing
+from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -27,6 +36,7 @@ from keys.trustlist import (
 from tests.issuing_support import NOW
 
 DAY_S = 86_400
+RULES = "shaanxi-2020-12"
 
 
 @pytest.fixture
@@ -67,7 +77,7 @@ def require_one_line(result: Result, code: int, *words: str) -> None:
         assert word in result.stderr
 
 
-def trust(environ: dict[str, str]) -> None:
+def trust(environ: dict[str, str], now: int = NOW) -> None:
     """What the keepers of the trust list do: list the issuer's keys, sign, hand out."""
     passphrase = Path(environ["CELADON_PASSPHRASE_FILE"]).read_text().strip()
     keystore = Keystore.open(Path(environ["CELADON_KEYSTORE"]), passphrase)
@@ -86,9 +96,9 @@ def trust(environ: dict[str, str]) -> None:
     )
     made = TrustList(
         version=1,
-        issued_at=NOW,
-        next_update=NOW + DAY_S,
-        not_after=NOW + 30 * DAY_S,
+        issued_at=now,
+        next_update=now + DAY_S,
+        not_after=now + 30 * DAY_S,
         roots=roots,
         issuers=(issuer,),
     )
@@ -260,3 +270,39 @@ def test_replay_finds_nothing_in_what_the_issuer_wrote_and_everything_in_what_it
     result = run("replay")
     assert result.exit_code == 1
     assert "DIFFERS: evidence" in result.output
+
+
+def _rules_of_today(now: int) -> str:
+    """The shipped rules, in force since a month ago."""
+    rules = json.loads(resources.files("issuer.rulesets").joinpath(f"{RULES}.json").read_text())
+    for name, days in (("announced_at", -40), ("valid_from", -30), ("valid_until", 60)):
+        moment = datetime.fromtimestamp(now + days * DAY_S, UTC).replace(microsecond=0)
+        rules[name] = moment.isoformat()
+    return json.dumps(rules, ensure_ascii=False)
+
+
+def test_serve_answers_until_it_is_told_to_stop(environ: dict[str, str], tmp_path: Path) -> None:
+    """The whole way with the real command and clock: init, adopt, serve, one request, stop."""
+    now = int(time.time())
+    rules = tmp_path / "rules.json"
+    rules.write_text(_rules_of_today(now))
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    program = [sys.executable, "-m", "issuer.cli"]
+    env = {**os.environ, **environ, "CELADON_LISTEN_PORT": str(port)}
+    subprocess.run([*program, "init"], env=env, check=True)
+    trust(environ, int(time.time()))
+    subprocess.run([*program, "adopt", str(rules)], env=env, check=True)
+    with subprocess.Popen(
+        [*program, "serve"], env=env, stdout=subprocess.PIPE, text=True
+    ) as served:
+        assert served.stdout is not None
+        line = json.loads(served.stdout.readline())
+        assert (line["event"], line["port"]) == ("serving", port)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/health") as answer:
+            assert json.load(answer) == {"status": "ok"}
+        served.terminate()
+        rest = served.stdout.read()
+    assert served.returncode == 0
+    assert '"route":"/api/v1/health"' in rest
+    assert "error" not in rest
