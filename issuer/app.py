@@ -25,7 +25,7 @@ from issuer.enrolment import Enrolment
 from issuer.errors import NotReadyError
 from issuer.issuing import Issuing
 from issuer.models import metadata
-from issuer.outbox import CodeDelivery, LocalOutbox
+from issuer.outbox import CodeDelivery, LimitedDelivery, LocalOutbox
 from issuer.people import IndexCost, People, PeopleKeys
 from issuer.policy import read_risk_table, read_rules, risk_table_version, rules_version
 from issuer.publish import Publisher
@@ -39,6 +39,7 @@ from issuer.store import read_store
 from issuer.web.factory import Services
 from issuer.writer import Writer
 from keys.cose import MessageSigner
+from keys.keyring import Keyring, KeysInside, TokenKeyring, open_token
 from keys.lifecycle import Environment, KeyState, Purpose
 from keys.store import Keystore
 from keys.trustlist import ListedIssuer, TrustList, decode_roots
@@ -86,16 +87,18 @@ def init(settings: Settings, *, now: int) -> Keystore:
     with _engines(settings) as (engine, audit_engine):
         create_tables(engine, metadata)
         create_tables(audit_engine, audit_metadata)
-    store = Keystore.create(
-        settings.keystore,
-        read_passphrase(settings.passphrase_file).decode(),
-        environment=Environment(settings.environment),
-    )
-    for name in _SECRETS:
-        store.new_secret(name)
-    for purpose, days in _FIRST_KEYS.items():
-        made = store.new(purpose, settings.region, now, now + days * _DAY_S, now=now)
-        store.move(made.kid, KeyState.ACTIVE, now)
+    with _code_token(settings) as token:
+        store = Keystore.create(
+            settings.keystore,
+            read_passphrase(settings.passphrase_file).decode(),
+            environment=Environment(settings.environment),
+        )
+        for name in _SECRETS:
+            store.new_secret(name)
+        for purpose, days in _FIRST_KEYS.items():
+            ring = _code_keys(store, token) if purpose is Purpose.CODE else store
+            made = ring.new(purpose, settings.region, now, now + days * _DAY_S, now=now)
+            ring.move(made.kid, KeyState.ACTIVE, now)
     return store
 
 
@@ -191,14 +194,15 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         IssuerError, AuditError, KeysError: Something is there, but not as it must be.
     """
     now = clock()
-    with _engines(settings) as (engine, audit_engine):
+    with _engines(settings) as (engine, audit_engine), _code_token(settings) as token:
         secrets = Secrets(*(keystore.secret(name) for name in (KEK, POSITIONS, ROWS)))
         log = Log(audit_engine, _signer(keystore, Purpose.CHECKPOINT, now), settings.log_origin)
         trust_list, trust = _read_trust(settings.trust, now)
         policy = _adopted(engine, trust) or in_force
         if policy is None:
             raise NotReadyError("no rules are in force yet: celadon adopt")
-        writer = Writer(engine, log, secrets, _authority(settings, keystore, trust, policy, now))
+        ring = _code_keys(keystore, token)
+        writer = Writer(engine, log, secrets, _authority(settings, ring, trust, policy, now))
         writer.recover(now=now)
         pepper = keystore.secret(PEPPER)
         people = People(engine, PeopleKeys(secrets.kek, pepper), cost=cost or IndexCost())
@@ -209,7 +213,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
             writer,
             people,
             sessions,
-            delivery or LocalOutbox(settings.outbox),
+            LimitedDelivery(delivery or LocalOutbox(settings.outbox)),
             pepper=pepper,
             source=source,
             life_s=settings.session_s,
@@ -243,12 +247,25 @@ def _engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
         yield engines[0], engines[1]
 
 
-def _signer(keystore: Keystore, purpose: Purpose, now: int) -> MessageSigner:
+@contextmanager
+def _code_token(settings: Settings) -> Iterator[KeysInside | None]:
+    if settings.code_token is None:
+        yield None
+    else:
+        with open_token(settings.code_token) as token:
+            yield token
+
+
+def _code_keys(keystore: Keystore, token: KeysInside | None) -> Keyring:
+    return keystore if token is None else TokenKeyring(keystore, token)
+
+
+def _signer(keystore: Keyring, purpose: Purpose, now: int) -> MessageSigner:
     """The newest key for this purpose that may sign now."""
     return _signers(keystore, purpose, now)[0]
 
 
-def _signers(keystore: Keystore, purpose: Purpose, now: int) -> tuple[MessageSigner, ...]:
+def _signers(keystore: Keyring, purpose: Purpose, now: int) -> tuple[MessageSigner, ...]:
     may_sign = [
         info.kid
         for info in reversed(keystore.keys())
@@ -288,7 +305,7 @@ def _adopted(engine: Engine, trust: TrustList) -> Policy | None:
 
 
 def _authority(
-    settings: Settings, keystore: Keystore, trust: TrustList, policy: Policy, now: int
+    settings: Settings, code_keys: Keyring, trust: TrustList, policy: Policy, now: int
 ) -> Authority:
     rules, risks = policy
     return Authority(
@@ -296,7 +313,7 @@ def _authority(
         trust=trust,
         rules=rules,
         risks=risks,
-        code_keys=_signers(keystore, Purpose.CODE, now),
+        code_keys=_signers(code_keys, Purpose.CODE, now),
     )
 
 

@@ -7,6 +7,8 @@ name is always somebody else's.
 
 import json
 import os
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,14 @@ from typing import Final, Protocol
 
 from issuer.problems import Text
 
-__all__ = ["CodeDelivery", "LocalOutbox", "Message", "code_message", "registered_message"]
+__all__ = [
+    "MAX_PER_HOUR", "CodeDelivery", "LimitedDelivery", "LocalOutbox", "Message", "code_message",
+    "registered_message",
+]  # fmt: skip
 
+#: Messages to one phone.
+MAX_PER_HOUR: Final = 10
+_HOUR_S: Final = 3600
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
 
@@ -60,6 +68,40 @@ def registered_message(phone: str, *, at: int) -> Message:
         ),
         at,
     )
+
+
+class LimitedDelivery:
+    """Hands on a few messages an hour to each phone, and drops the rest without a word.
+
+    Names can be varied without end, so limits per person do not keep a stranger's phone quiet.
+    Counted in memory, in each process by itself.
+    """
+
+    __slots__ = ("_delivery", "_lock", "_sent")
+
+    def __init__(self, delivery: CodeDelivery) -> None:
+        self._delivery = delivery
+        self._lock = threading.Lock()
+        self._sent: OrderedDict[str, list[int]] = OrderedDict()
+
+    def deliver(self, message: Message) -> None:
+        with self._lock:
+            self._forget(message.at)
+            sent = self._sent.setdefault(message.phone, [])
+            sent[:] = [at for at in sent if at > message.at - _HOUR_S]
+            if len(sent) >= MAX_PER_HOUR:
+                return
+            sent.append(message.at)
+            self._sent.move_to_end(message.phone)
+        self._delivery.deliver(message)
+
+    def _forget(self, now: int) -> None:
+        """Phones in front got their last message longest ago."""
+        while self._sent:
+            phone, sent = next(iter(self._sent.items()))
+            if sent and sent[-1] > now - _HOUR_S:
+                return
+            del self._sent[phone]
 
 
 class LocalOutbox:

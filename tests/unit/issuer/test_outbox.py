@@ -5,8 +5,16 @@ import re
 import stat
 from pathlib import Path
 
-from issuer.outbox import LocalOutbox, Message, code_message, registered_message
+from issuer.outbox import (
+    MAX_PER_HOUR,
+    LimitedDelivery,
+    LocalOutbox,
+    Message,
+    code_message,
+    registered_message,
+)
 from issuer.problems import Text
+from tests.web_support import Phones
 
 PHONE = "+8613800138000"
 
@@ -58,3 +66,29 @@ def test_message_repr_holds_nothing_of_it() -> None:
     shown = repr(code_message(PHONE, "012345", at=1, minutes=10))
     assert PHONE not in shown
     assert "012345" not in shown
+
+
+def test_limited_delivery_keeps_a_phone_quiet() -> None:
+    """Ten messages an hour reach a phone, whatever they are about; other phones get theirs."""
+    sent: list[Message] = []
+
+    class Gateway:
+        def deliver(self, message: Message) -> None:
+            sent.append(message)
+
+    limited = LimitedDelivery(Gateway())
+    for second in range(30):
+        limited.deliver(registered_message(PHONE, at=second))
+    assert len(sent) == MAX_PER_HOUR
+    limited.deliver(registered_message("+8613900139000", at=30))
+    assert len(sent) == MAX_PER_HOUR + 1
+    limited.deliver(registered_message(PHONE, at=3600))
+    assert [message.at for message in sent[-2:]] == [30, 3600]
+
+
+def test_limited_delivery_forgets_phones() -> None:
+    """What is remembered does not grow with all phones ever told."""
+    limited = LimitedDelivery(Phones())
+    for number in range(1000):
+        limited.deliver(registered_message(f"+86138{number:08}", at=number * 10))
+    assert len(limited._sent) <= 361
