@@ -11,6 +11,7 @@ import ipaddress
 import os
 import re
 import stat
+import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from issuer.errors import IssuerError
+from keys.keyring import TokenPlace
 
 __all__ = ["SETTINGS", "Setting", "Settings", "SettingsError", "from_env", "read_passphrase"]
 
@@ -31,6 +33,10 @@ MAX_PASSPHRASE_BYTES: Final = 1024
 _WELL_KNOWN: Final = re.compile(
     rb"(celadon|pass(word|phrase)|secret|change|me|default|example|test|admin|qwerty|[\d\s_.!-])+",
     re.IGNORECASE,
+)
+#: The three parts of a PKCS#11 URI that name a token, in the order of RFC 7512 §2.3.
+_TOKEN: Final = re.compile(
+    r"pkcs11:token=([^;?&=]+)\?module-path=([^&]+)&pin-source=file:([^&]+)", re.ASCII
 )
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _REACHABLE: Final = "can be reached by other users: take away the rights of group and others"
@@ -73,6 +79,7 @@ class Settings:
     audit_database: str = field(repr=False)
     keystore: Path
     passphrase_file: Path
+    code_token: TokenPlace | None
     trust: Path
     public: Path
     outbox: Path
@@ -119,6 +126,16 @@ def _path(text: str) -> Path:
     return path
 
 
+def _token(text: str) -> TokenPlace | None:
+    if text == "none":
+        return None
+    found = _TOKEN.fullmatch(text)
+    if found is None:
+        raise ValueError("none or pkcs11:token=LABEL?module-path=PATH&pin-source=file:PATH")
+    label, module, pin_file = map(urllib.parse.unquote, found.groups())
+    return TokenPlace(_path(module), label, _path(pin_file))
+
+
 def _database(text: str) -> str:
     form = "sqlite:////absolute/path or postgresql://user@host/name, without a password"
     try:
@@ -150,6 +167,12 @@ SETTINGS: Final = (
     Setting("AUDIT_DATABASE", _database, "database of the log and the grants; another one"),
     Setting("KEYSTORE", _path, "folder of encrypted keys, mode 0700"),
     Setting("PASSPHRASE_FILE", _path, "file with the keystore's passphrase, mode 0600"),
+    Setting(
+        "CODE_TOKEN", _token,
+        "PKCS#11 token with the keys that sign codes, "
+        "`pkcs11:token=LABEL?module-path=PATH&pin-source=file:PATH`; "
+        "`none`: they are in the keystore", "none",
+    ),
     Setting(
         "TRUST", _path, "folder with `roots.cbor` and `trust-list.cbor`, from the list's keepers"
     ),
@@ -232,6 +255,8 @@ def _unsafe(values: Mapping[str, Any]) -> list[str]:
     for name, url in zip(("issuer_database", "audit_database"), databases, strict=False):
         if url.drivername == "sqlite":
             private[name] = Path(url.database or "")
+    if values.get("code_token") is not None:
+        private["code_token"] = values["code_token"].pin_file
     for name, path in private.items():
         problems += _exposed(PREFIX + name.upper(), path, values.get("public"))
     if "passphrase_file" in values:

@@ -5,6 +5,7 @@ Exit codes: 0 as asked, 1 refused, 2 wrong call. Every error is one line.
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from keys import keyfile, sealing, trusttext
 from keys.errors import KeysError, SourceFileError, TrustListError
 from keys.files import read_private
 from keys.instants import format_time, parse_time
+from keys.keyring import Keyring, TokenKeyring, TokenPlace, open_token
 from keys.kid import KID_BYTES, cose_key
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
 from keys.store import Keystore
@@ -106,17 +108,47 @@ _OUT = click.option(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whose keys a command is about."""
+
+    folder: Path
+    passphrase_file: Path | None
+    token: TokenPlace | None
+
+
 @click.group(cls=_Group)
 @_STORE
 @_PASSPHRASE
+@click.option("--token", "label", metavar="LABEL", help="Keys inside this PKCS#11 token only.")
+@click.option("--module", type=_FILE, help="The PKCS#11 library of the token's maker.")
+@click.option(
+    "--pin-file", type=_FILE,
+    help="Read the token's PIN from the first line of a file that only you can read.",
+)  # fmt: skip
 @click.pass_context
-def keys(context: click.Context, folder: Path, passphrase_file: Path | None) -> None:
+def keys(  # noqa: PLR0913, PLR0917 - click hands over one argument for each option
+    context: click.Context,
+    folder: Path,
+    passphrase_file: Path | None,
+    label: str | None,
+    module: Path | None,
+    pin_file: Path | None,
+) -> None:
     """Make keys, say what state they are in, and hand out their public halves.
 
     A key has one purpose and one window of time. It signs only while it is active and inside
     that window. Nothing here ever prints a secret.
+
+    With a token, private halves are made inside it and stay there; their records are kept in the
+    keystore, which lists them too, and can stop them when the token is out of reach.
     """
-    context.obj = (folder, passphrase_file)
+    token = None
+    if label is not None and module is not None and pin_file is not None:
+        token = TokenPlace(module, label, pin_file)
+    elif (label, module, pin_file) != (None, None, None):
+        raise click.UsageError("--token, --module and --pin-file go together")
+    context.obj = _Asked(folder, passphrase_file, token)
 
 
 @keys.command("init")
@@ -129,15 +161,15 @@ def keys(context: click.Context, folder: Path, passphrase_file: Path | None) -> 
     help="What opening the store, and guessing its passphrase, costs (Argon2id).",
 )  # fmt: skip
 @click.pass_obj
-def init(asked: tuple[Path, Path | None], environment: str, strength: str) -> None:
+def init(asked: _Asked, environment: str, strength: str) -> None:
     """Make an empty keystore."""
-    folder, passphrase_file = asked
-    passphrase = _passphrase(passphrase_file, confirm=True)
+    passphrase = _passphrase(asked.passphrase_file, confirm=True)
     if len(passphrase) < _MIN_PASSPHRASE:
         raise SourceFileError(f"a passphrase has at least {_MIN_PASSPHRASE} characters")
     ops, mem = _STRENGTHS[strength]
-    Keystore.create(folder, passphrase, environment=Environment(environment), ops=ops, mem=mem)
-    click.echo(f"made an empty {environment} keystore in {folder}")
+    kept = Environment(environment)
+    Keystore.create(asked.folder, passphrase, environment=kept, ops=ops, mem=mem)
+    click.echo(f"made an empty {environment} keystore in {asked.folder}")
 
 
 @keys.command("new")
@@ -149,14 +181,14 @@ def init(asked: tuple[Path, Path | None], environment: str, strength: str) -> No
 @click.option("--from", "begin", type=_TIME, default="now", help="First second in which it signs.")
 @click.option("--until", required=True, type=_TIME, help="First second in which it does not.")
 @click.pass_obj
-def new(asked: tuple[Path, Path | None], purpose: str, region: str, begin: int, until: int) -> None:
+def new(asked: _Asked, purpose: str, region: str, begin: int, until: int) -> None:
     """Make a key. It signs nothing before `activate`.
 
     Times are written like 2020-12-13T00:00:00Z.
     """
-    store = _open(asked)
+    ring = _open(asked)
     try:
-        info = store.new(Purpose(purpose), region, begin, until, now=_now())
+        info = ring.new(Purpose(purpose), region, begin, until, now=_now())
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     click.echo(_line(info))
@@ -164,17 +196,17 @@ def new(asked: tuple[Path, Path | None], purpose: str, region: str, begin: int, 
 
 @keys.command("list")
 @click.pass_obj
-def list_keys(asked: tuple[Path, Path | None]) -> None:
+def list_keys(asked: _Asked) -> None:
     """Show every key: its kid, purpose, region, state and window."""
-    store = _open(asked)
-    for info in store.keys():  # noqa: SIM118 - a keystore is no dict
+    ring = _open(asked)
+    for info in ring.keys():  # noqa: SIM118 - a keyring is no dict
         click.echo(_line(info))
 
 
 @keys.command()
 @click.argument("kid", type=_KID)
 @click.pass_obj
-def activate(asked: tuple[Path, Path | None], kid: bytes) -> None:
+def activate(asked: _Asked, kid: bytes) -> None:
     """Let a new or suspended key sign, inside its window."""
     click.echo(_line(_open(asked).move(kid, KeyState.ACTIVE, _now())))
 
@@ -182,7 +214,7 @@ def activate(asked: tuple[Path, Path | None], kid: bytes) -> None:
 @keys.command()
 @click.argument("kid", type=_KID)
 @click.pass_obj
-def suspend(asked: tuple[Path, Path | None], kid: bytes) -> None:
+def suspend(asked: _Asked, kid: bytes) -> None:
     """Stop a key for now; `activate` lets it sign again."""
     click.echo(_line(_open(asked).move(kid, KeyState.SUSPENDED, _now())))
 
@@ -190,7 +222,7 @@ def suspend(asked: tuple[Path, Path | None], kid: bytes) -> None:
 @keys.command()
 @click.argument("kid", type=_KID)
 @click.pass_obj
-def retire(asked: tuple[Path, Path | None], kid: bytes) -> None:
+def retire(asked: _Asked, kid: bytes) -> None:
     """Stop a key for good. What it signed stays good."""
     click.echo(_line(_open(asked).move(kid, KeyState.DEACTIVATED, _now())))
 
@@ -198,7 +230,7 @@ def retire(asked: tuple[Path, Path | None], kid: bytes) -> None:
 @keys.command()
 @click.argument("kid", type=_KID)
 @click.pass_obj
-def compromise(asked: tuple[Path, Path | None], kid: bytes) -> None:
+def compromise(asked: _Asked, kid: bytes) -> None:
     """Note that somebody else may have a key. It stops at once, for good.
 
     Verifiers do not know yet: the next trust list must name the key under "withdrawn".
@@ -209,10 +241,10 @@ def compromise(asked: tuple[Path, Path | None], kid: bytes) -> None:
 
 @keys.command()
 @click.argument("kid", type=_KID)
-@click.confirmation_option(prompt="No copy will remain in this keystore. Destroy the key?")
+@click.confirmation_option(prompt="No copy will remain here. Destroy the key?")
 @click.pass_obj
-def destroy(asked: tuple[Path, Path | None], kid: bytes) -> None:
-    """Overwrite and remove a key's secret. Its public record stays."""
+def destroy(asked: _Asked, kid: bytes) -> None:
+    """Overwrite and remove a key's secret, or a token's key. Its public record stays."""
     click.echo(_line(_open(asked).move(kid, KeyState.DESTROYED, _now())))
 
 
@@ -224,7 +256,7 @@ def destroy(asked: tuple[Path, Path | None], kid: bytes) -> None:
 )  # fmt: skip
 @_OUT
 @click.pass_obj
-def export_public(asked: tuple[Path, Path | None], kid: bytes, form: str, out: Path) -> None:
+def export_public(asked: _Asked, kid: bytes, form: str, out: Path) -> None:
     """Write a key's public half to a file.
 
     The file is not signed: whoever receives it compares the kid with you by voice.
@@ -301,7 +333,7 @@ def sign(  # noqa: PLR0913, PLR0917 - click hands over one argument for each opt
     typed = click.prompt(f"To sign, type the version ({drafted.version})", type=int)
     if typed != drafted.version:
         raise SourceFileError(f"version {drafted.version} was not signed")
-    store = _open((folder, passphrase_file))
+    store = Keystore.open(folder, _passphrase(passphrase_file))
     if store.environment is not drafted.environment:
         raise SourceFileError(f"a {store.environment} root cannot sign for {drafted.environment}")
     signer = store.signer(root, purpose=Purpose.TRUST_ROOT, now=_now())
@@ -374,9 +406,13 @@ def _roots_or_none(path: Path) -> Roots | None:
         return None
 
 
-def _open(asked: tuple[Path, Path | None]) -> Keystore:
-    folder, passphrase_file = asked
-    return Keystore.open(folder, _passphrase(passphrase_file))
+def _open(asked: _Asked) -> Keyring:
+    """The keys of the token that was asked for, else those of the keystore."""
+    store = Keystore.open(asked.folder, _passphrase(asked.passphrase_file))
+    if asked.token is None:
+        return store
+    token = click.get_current_context().with_resource(open_token(asked.token))
+    return TokenKeyring(store, token)
 
 
 def _passphrase(file: Path | None, *, confirm: bool = False) -> str:

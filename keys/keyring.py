@@ -119,8 +119,8 @@ class TokenKeyring:
 
 
 @contextmanager
-def open_token(store: Keystore, place: TokenPlace) -> Iterator[TokenKeyring]:
-    """The keyring of the token at *place*, with its records in *store*; logs out at the end.
+def open_token(place: TokenPlace) -> Iterator[KeysInside]:
+    """The token at *place*, for a `TokenKeyring`; logs out at the end.
 
     Raises:
         TokenError: No such token, or not with this PIN; or its Python package is missing.
@@ -132,6 +132,6 @@ def open_token(store: Keystore, place: TokenPlace) -> Iterator[TokenKeyring]:
         raise TokenMissingError(_NO_BINDING) from error
     token = Token(place)
     try:
-        yield TokenKeyring(store, token)
+        yield token
     finally:
         token.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from issuer.settings import SETTINGS, SettingsError, from_env, read_passphrase
+from keys.keyring import TokenPlace
 
 ROOT = Path(__file__).parents[3]
 CANARY = "hunter2-wang-xiulan"
@@ -120,6 +121,12 @@ def test_from_env_unknown_name_with_control_characters_stays_one_line(
         ("CELADON_ISSUER_DATABASE", f"postgresql+psycopg://issuer@db/issuer?password={CANARY}"),
         ("CELADON_ISSUER_DATABASE", "postgresql+psycopg://db/issuer"),
         ("CELADON_ISSUER_DATABASE", CANARY),
+        ("CELADON_CODE_TOKEN", ""),
+        ("CELADON_CODE_TOKEN", "pkcs11:token=hsm"),
+        ("CELADON_CODE_TOKEN", "pkcs11:token=hsm?module-path=hsm.so&pin-source=file:/pin"),
+        ("CELADON_CODE_TOKEN", "pkcs11:token=hsm?module-path=/hsm.so&pin-source=file:pin"),
+        ("CELADON_CODE_TOKEN", "pkcs11:token=hsm?module-path=/a/%2E%2E/hsm.so&pin-source=file:/p"),
+        ("CELADON_CODE_TOKEN", f"pkcs11:token=hsm?module-path=/hsm.so&pin-value={CANARY}"),
     ],
 )
 def test_from_env_malformed_value_is_refused_and_not_repeated(
@@ -130,6 +137,28 @@ def test_from_env_malformed_value_is_refused_and_not_repeated(
     (problem,) = problems(environ)
     assert problem.startswith(f"{variable} is malformed: expected ")
     assert CANARY not in problem
+
+
+def test_from_env_reads_where_a_token_is(environ: dict[str, str], tmp_path: Path) -> None:
+    """A PKCS#11 URI names label, module and PIN file; its escapes are undone."""
+    environ["CELADON_CODE_TOKEN"] = (
+        f"pkcs11:token=code%20keys?module-path=/usr/lib/hsm.so&pin-source=file:{tmp_path}/the%26pin"
+    )
+    assert from_env(environ).code_token == TokenPlace(
+        Path("/usr/lib/hsm.so"), "code keys", tmp_path / "the&pin"
+    )
+
+
+def test_from_env_token_with_a_pin_that_others_can_read_is_refused(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """The mode of a PIN's file is looked at before anything starts."""
+    pin_file = tmp_path / "pin"
+    pin_file.touch()
+    pin_file.chmod(0o640)
+    environ["CELADON_CODE_TOKEN"] = f"pkcs11:token=a?module-path=/a.so&pin-source=file:{pin_file}"
+    (problem,) = problems(environ)
+    assert problem.startswith("CELADON_CODE_TOKEN can be reached by other users")
 
 
 def open_to_all(folder: Path) -> None:

@@ -17,6 +17,7 @@ from keys.kid import kid
 from keys.lifecycle import Environment
 from keys.trustlist import decode_roots, encode_roots, encode_trust_list, verify_trust_list
 from tests.keystore_support import PASSPHRASE, make_store
+from tests.token_support import Hsm
 from tests.vectors import generate_trust_list as generate
 
 FROM, UNTIL = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
@@ -451,3 +452,39 @@ def test_times_survive_from_the_first_second_to_the_last() -> None:
     assert format_time(253_402_300_800) == "253402300800"
     with pytest.raises(SourceFileError, match="before 1970"):
         parse_time("1969-12-31T23:59:59Z")
+
+
+def test_keys_in_a_token_live_their_life_by_the_same_commands(machine: Machine, hsm: Hsm) -> None:
+    """New, active, exported, stopped, destroyed: the keystore lists a token's keys as well."""
+    place = hsm.new_token()
+    token = ("keys", "--token", place.label, "--module", place.module, "--pin-file", place.pin_file)
+    own = machine.new_key("status")
+    made = machine.do(
+        *token, "new", "--purpose", "code", "--region", "610000", "--from", FROM, "--until", UNTIL
+    )
+    assert machine.do(*token, "list") == made
+    assert {line[:8] for line in machine.do("keys", "list").splitlines()} == {own, made[:8]}
+    assert "active" in machine.do(*token, "activate", made[:8])
+    machine.do(*token, "export-public", made[:8], "--out", machine.folder / "record")
+    assert json.loads((machine.folder / "record").read_text())["kid"] == made[:8]
+    assert "suspended" in machine.do("keys", "suspend", made[:8])
+    assert "is in the token" in _refused(machine.run("keys", "destroy", made[:8], "--yes"))
+    assert "destroyed" in machine.do(*token, "destroy", made[:8], "--yes")
+    assert own in _refused(machine.run(*token, "retire", own))
+
+
+def test_keys_with_half_a_token_is_a_wrong_call(machine: Machine, hsm: Hsm) -> None:
+    """A token without its module or PIN is not passed over for the keystore."""
+    place = hsm.new_token()
+    half = machine.run("keys", "--token", place.label, "--pin-file", place.pin_file, "list")
+    assert half.exit_code == 2
+    assert "go together" in half.stderr
+
+
+def test_keys_with_a_token_that_refuses_says_why_in_one_line(machine: Machine, hsm: Hsm) -> None:
+    """A wrong PIN, and a token that is not there."""
+    place = hsm.new_token()
+    rest = ("--module", place.module, "--pin-file", place.pin_file, "list")
+    assert "has no token 'other'" in _refused(machine.run("keys", "--token", "other", *rest))
+    place.pin_file.write_text("wrong\n")
+    assert "is wrong" in _refused(machine.run("keys", "--token", place.label, *rest))

@@ -21,7 +21,7 @@ from keys.errors import (
     KeyWindowError,
     SignatureError,
 )
-from keys.keyring import Keyring, open_token
+from keys.keyring import Keyring, TokenKeyring, open_token
 from keys.kid import kid
 from keys.lifecycle import ALLOWED_MOVES, Environment, KeyState, Purpose
 from keys.store import Keystore
@@ -63,12 +63,11 @@ def _place(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[
         return
     token = request.getfixturevalue("hsm").new_token()
     with ExitStack() as stack:
-        ring = stack.enter_context(open_token(store, token))
-        yield Place(
-            ring,
-            folder,
-            lambda: stack.enter_context(open_token(Keystore.open(folder, PASSPHRASE), token)),
-        )
+
+        def ring(store: Keystore) -> Keyring:
+            return TokenKeyring(store, stack.enter_context(open_token(token)))
+
+        yield Place(ring(store), folder, lambda: ring(Keystore.open(folder, PASSPHRASE)))
 
 
 @pytest.fixture(params=["folder", "token"])

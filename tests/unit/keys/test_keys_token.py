@@ -202,7 +202,8 @@ def test_keystore_without_the_token_lists_and_stops_its_keys_only(
 def test_keyring_sees_only_the_keys_of_its_token(hsm: Hsm, store: Keystore) -> None:
     """Two tokens and a folder share one place for records, and none touches another's keys."""
     places = hsm.new_token(), hsm.new_token()
-    with open_token(store, places[0]) as one, open_token(store, places[1]) as two:
+    with open_token(places[0]) as first, open_token(places[1]) as second:
+        one, two = (TokenKeyring(store, token) for token in (first, second))
         kids = [
             ring.new(Purpose.CODE, "610000", BEGIN, END, now=BORN).kid for ring in (one, two, store)
         ]
@@ -415,14 +416,14 @@ def test_signature_of_a_wrong_length_is_refused(
 
 
 def test_open_without_the_binding_says_what_to_install(
-    store: Keystore, place: TokenPlace, monkeypatch: pytest.MonkeyPatch
+    place: TokenPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The extra is optional: who has not installed it is told so in one line."""
     monkeypatch.delitem(sys.modules, "keys.token")
     monkeypatch.setitem(sys.modules, "pkcs11", None)
     with (
         pytest.raises(TokenMissingError, match=r"celadon\[hsm\]"),
-        open_token(store, place),
+        open_token(place),
     ):
         pass
 
