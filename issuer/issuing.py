@@ -18,7 +18,7 @@ from issuer.issue import CodeRequest, Issued, Refused, Result, Withheld, issue
 from issuer.tx import Done, Tx
 from issuer.writer import Writer
 
-__all__ = ["Issuing"]
+__all__ = ["Issuing", "Job"]
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ Outcome: TypeAlias = Issued | Withheld
 
 
 @dataclass(slots=True)
-class _Job:
+class Job:
     """A caller that waits on its loop, for codes or for a transaction of its own."""
 
     loop: asyncio.AbstractEventLoop
@@ -52,7 +52,7 @@ class Issuing:
     def __init__(self, writer: Writer, *, clock: Callable[[], int]) -> None:
         self.writer = writer
         self._clock = clock
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[Job] = deque()
         self._wake = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="issuing")
@@ -98,7 +98,7 @@ class Issuing:
         self, request: CodeRequest | None, work: Callable[[Tx], Done[Any]] | None
     ) -> Any:  # noqa: ANN401 # whatever the work gives
         loop = asyncio.get_running_loop()
-        job = _Job(loop, loop.create_future(), request, work)
+        job = Job(loop, loop.create_future(), request, work)
         with self._wake:
             if self._stopping or len(self._waiting) >= MAX_WAITING:
                 raise BusyError("too many requests wait")
@@ -114,7 +114,7 @@ class Issuing:
                 self._run_set(jobs)
             _deliver(jobs)
 
-    def _next(self) -> list[_Job]:
+    def _next(self) -> list[Job]:
         """All code requests at the head of the queue, or one other job; nothing: stop."""
         with self._wake:
             while not self._waiting:
@@ -131,7 +131,7 @@ class Issuing:
                 jobs.append(self._waiting.popleft())
             return jobs
 
-    def _run_set(self, jobs: list[_Job]) -> None:
+    def _run_set(self, jobs: list[Job]) -> None:
         requests = [job.request for job in jobs if job.request is not None]
         try:
             results = self.writer.run(lambda tx: _issue(tx, requests), now=self._clock())
@@ -149,7 +149,7 @@ class Issuing:
             for job, result in zip(jobs, results, strict=True):
                 job.answer = result
 
-    def _run_alone(self, job: _Job) -> None:
+    def _run_alone(self, job: Job) -> None:
         if job.work is None:
             raise AssertionError("a job has a request or work")
         try:
@@ -163,9 +163,9 @@ def _issue(tx: Tx, requests: list[CodeRequest]) -> Done[list[Result]]:
     return Done(made.results, made.events, made.repeated, made.lists)
 
 
-def _deliver(jobs: list[_Job]) -> None:
+def _deliver(jobs: list[Job]) -> None:
     """Wake each loop once, however many of its callers are answered."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
     for job in jobs:
         by_loop.setdefault(job.loop, []).append(job)
     for loop, theirs in by_loop.items():
@@ -173,7 +173,7 @@ def _deliver(jobs: list[_Job]) -> None:
             loop.call_soon_threadsafe(_answer, theirs)
 
 
-def _answer(jobs: list[_Job]) -> None:
+def _answer(jobs: list[Job]) -> None:
     for job in jobs:
         if job.future.done():  # the caller went away; the codes wait under the idempotency key
             continue
