@@ -42,7 +42,11 @@ class PublishedLists:
         with self._lock:
             stamp = _stamp(self._snapshot)
             if stamp != self._stamp:
-                self._lists = Lists(self._writer.authority.trust, self._read())
+                held = self._read()
+                # Publishing is confirming: our own snapshot names the trust list we work under.
+                confirmed = max((each.issued_at for each in held.values()), default=-1)
+                trust = self._writer.authority.trust
+                self._lists = Lists(trust, held, confirmed=confirmed)
                 self._stamp = stamp
             self._looked = time.monotonic()
 

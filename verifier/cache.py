@@ -41,10 +41,12 @@ class Seen(NamedTuple):
 
     Attributes:
         newest: UNIX seconds of the latest signature; this machine's clock cannot be earlier.
+        confirmed: When a snapshot last named the trust list held as the one in force; 0: never.
         snapshots: Region to time and SHA-256 of the snapshot that its lists were taken by.
     """
 
     newest: int
+    confirmed: int
     snapshots: Mapping[str, tuple[int, bytes]]
 
 
@@ -139,7 +141,7 @@ class Cache:
         """
         data = self.files.read(SEEN, max_bytes=MAX_SMALL_BYTES)
         if data is None:
-            return Seen(0, {})
+            return Seen(0, 0, {})
         try:
             return _decode_seen(data)
         except CborError as error:
@@ -161,15 +163,14 @@ def _list_numbers(files: Generation) -> list[int]:
 
 def encode_seen(seen: Seen) -> bytes:
     """The file that `Cache.seen` reads."""
-    return cbor.encode(
-        [seen.newest, {region: list(seen.snapshots[region]) for region in seen.snapshots}]
-    )
+    snapshots = {region: list(seen.snapshots[region]) for region in seen.snapshots}
+    return cbor.encode([seen.newest, seen.confirmed, snapshots])
 
 
 def _decode_seen(data: bytes) -> Seen:
     match cbor.decode(data, max_bytes=MAX_SMALL_BYTES):
-        case [int(newest), dict(snapshots)]:
-            return Seen(newest, dict(_snapshot(item) for item in snapshots.items()))
+        case [int(newest), int(confirmed), dict(snapshots)]:
+            return Seen(newest, confirmed, dict(_snapshot(item) for item in snapshots.items()))
         case _:
             raise CborError("not what was seen")
 

@@ -179,18 +179,25 @@ class Lists:
         newest: The latest time at which any list that this verifier ever held was signed: it
             cannot be earlier than that. By default it is found from the lists given here; who
             opens status lists only when needed passes the time that it has noted.
+        confirmed: The latest time at which an issuer's snapshot named this trust list as the one in
+            force: offline roots need not sign every day (ADR 0008). Never: -1.
+        trust_from: The trust list's age counts from here: its issue, or when it was confirmed.
         trust_ends: The first second at which the trust list decides nothing any more.
     """
 
     trust: TrustList
     statuses: Mapping[int, StatusList]
     newest: int = -1
+    confirmed: int = -1
+    trust_from: int = field(init=False)
     trust_ends: int = field(init=False)
 
     def __post_init__(self) -> None:
         times = [self._issued_at(number) for number in self.statuses] if self.newest < 0 else []
         object.__setattr__(self, "newest", max(self.newest, self.trust.issued_at, *times))
-        trust_ends = min(self.trust.not_after, self.trust.issued_at + MAX_LIST_AGE_S + 1)
+        trust_from = max(self.trust.issued_at, self.confirmed)
+        trust_ends = min(self.trust.not_after, trust_from + MAX_LIST_AGE_S + 1)
+        object.__setattr__(self, "trust_from", trust_from)
         object.__setattr__(self, "trust_ends", trust_ends)
 
     def _issued_at(self, list_number: int) -> int:

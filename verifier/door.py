@@ -29,7 +29,7 @@ _CHUNK: Final = 64 * 1024
 
 
 class Ages(NamedTuple):
-    """Seconds since each list that had a part in a verdict was signed."""
+    """Seconds since each list that had a part in a verdict was signed, the trust list confirmed."""
 
     trust_list: int
     status_list: int | None
@@ -105,7 +105,7 @@ class Door:
         """How old the lists are that decided so far; of the status lists the oldest."""
         now = self._clock()
         opened = [now - held.issued_at for held in self._statuses.opened()]
-        return Ages(now - self._lists.trust.issued_at, max(opened, default=None))
+        return Ages(now - self._lists.trust_from, max(opened, default=None))
 
     def damaged(self) -> list[int]:
         """Status lists that were needed and cannot be read."""
@@ -118,8 +118,9 @@ class Door:
             raise CacheError(f"{cache.path}: no lists yet; run: celadon-verify update")
         self._stamp = cache.stamp
         self._statuses = Statuses(cache.files, trust)
-        newest = max(cache.seen().newest, trust.issued_at)
-        self._lists = Lists(trust, self._statuses, newest)
+        seen = cache.seen()
+        newest = max(seen.newest, trust.issued_at)
+        self._lists = Lists(trust, self._statuses, newest, seen.confirmed)
 
 
 def scanned_lines(stream: Reader) -> Iterator[str]:

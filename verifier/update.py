@@ -143,6 +143,7 @@ class _Update:
                 self._files.update(region.files)
         seen = Seen(
             max(self._seen.newest, self._trust.issued_at, *(region.newest for region in taken)),
+            self._confirmed([region.snapshot for region in taken]),
             {
                 **self._seen.snapshots,
                 **{each.snapshot.region: (each.snapshot.issued_at, each.digest) for each in taken},
@@ -154,6 +155,12 @@ class _Update:
         regions = tuple(region.snapshot.region for region in taken)
         changed = len(self._files) + len(dropped)
         return Report(self._trust, regions, changed, tuple(self._problems))
+
+    def _confirmed(self, snapshots: Sequence[Snapshot]) -> int:
+        """When an issuer last said that the trust list held from now on is the one in force."""
+        earlier = 0 if TRUST_LIST in self._files else self._seen.confirmed
+        named = (each.issued_at for each in snapshots if each.trust_version == self._trust.version)
+        return max(earlier, *named, 0)
 
     def _take_trust_list(self) -> TrustList:
         """The newest that may follow the one held; its file is noted if it is a new one."""

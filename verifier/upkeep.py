@@ -1,17 +1,18 @@
 """`celadon-verify setup`, `update` and `lists`: for the technician. Shell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
-from keys.trustlist import ListedIssuer, TrustList
+from keys.trustlist import ListedIssuer
 from verifier.cache import MAX_SMALL_BYTES, Cache, Statuses
 from verifier.check import Lists
 from verifier.door import WARN_AGE_S
 from verifier.errors import CacheError
 from verifier.settings import Settings
 from verifier.sources import FolderSource, open_source
+from verifier.statuslist import StatusList
 from verifier.update import Report, set_up, update
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ def _show_lists(folder: str, out: TextIO, now: int, *, json: bool) -> int:
     trust = cache.trust()
     if trust is None:
         raise CacheError(f"{folder}: no lists yet; run: celadon-verify update")
-    lines = list(_lines(trust, Statuses(cache.files, trust), now))
+    seen = cache.seen()
+    lists = Lists(trust, Statuses(cache.files, trust), seen.newest, seen.confirmed)
+    lines = list(_lines(lists, now))
     if not json:
         print(f"{folder}: roots of epoch {trust.roots.epoch}, {trust.environment}", file=out)
     for line in lines:
@@ -114,15 +117,15 @@ def _show_lists(folder: str, out: TextIO, now: int, *, json: bool) -> int:
     return 0 if all(line.state in ("fresh", "update due") for line in lines) else _EXIT_LISTS
 
 
-def _lines(trust: TrustList, statuses: Statuses, now: int) -> Iterator[_Line]:
-    stops = Lists(trust, statuses, trust.issued_at).trust_ends
-    name = f"trust list {trust.version}"
-    yield _Line(name, "签发机构名单", "issuers", 1, now - trust.issued_at, stops - now)
-    for issuer in trust.issuers:
-        yield _region_line(issuer, statuses, now)
+def _lines(lists: Lists, now: int) -> Iterator[_Line]:
+    name = f"trust list {lists.trust.version}"
+    age, left = now - lists.trust_from, lists.trust_ends - now
+    yield _Line(name, "签发机构名单", "issuers", 1, age, left)
+    for issuer in lists.trust.issuers:
+        yield _region_line(issuer, lists.statuses, now)
 
 
-def _region_line(issuer: ListedIssuer, statuses: Statuses, now: int) -> _Line:
+def _region_line(issuer: ListedIssuer, statuses: Mapping[int, StatusList], now: int) -> _Line:
     """The region's lists by the oldest of them, which is the first to stop."""
     held = [
         statuses[number]

@@ -154,7 +154,8 @@ def world(path):
         bytes.fromhex(file["trust_list"]), decode_roots(bytes.fromhex(file["roots"]))
     )
     held = [recall_status_list(bytes.fromhex(token), trust) for token in file["status_lists"]]
-    return Lists(trust, {each.list_number: each for each in held})
+    statuses = {each.list_number: each for each in held}
+    return Lists(trust, statuses, confirmed=file["confirmed"])
 
 folder = pathlib.Path(sys.argv[1])
 policies = {policy.name: policy for policy in (VENUE, HOSPITAL, CHECKPOINT)}

@@ -105,7 +105,7 @@ def test_demo_readme_command_for_the_door_works_on_what_the_demo_left(told: Told
     )
     arguments = shlex.split(command)[1:]
     done = subprocess.run(
-        [sys.executable, "-m", "verifier.cli", *arguments],
+        [sys.executable, "-m", "verifier", *arguments],
         capture_output=True, text=True, check=False, cwd=told.out.parent,
         env={"PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip

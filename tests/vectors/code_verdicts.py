@@ -205,6 +205,10 @@ def _times() -> Iterator[Vector]:
     yield replace(oldest, world="trust-oldest")
     stale = outcome_is("C073-trust-list-older", "A second more.", GOOD, Reason.STALE_TRUST)
     yield replace(stale, world="trust-too-old")
+    confirmed = outcome_is("C073-trust-list-confirmed", "24 h ago.", GOOD, Reason.ADMITTED)
+    yield replace(confirmed, world="trust-confirmed")
+    frozen = outcome_is("C073-trust-list-frozen", "A second more.", GOOD, Reason.STALE_TRUST)
+    yield replace(frozen, world="trust-confirmed-long-ago")
     ended = outcome_is("C073-trust-list-ended", "By its own end.", GOOD, Reason.STALE_TRUST)
     yield replace(ended, world="trust-ended")
 

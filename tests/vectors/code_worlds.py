@@ -39,11 +39,16 @@ TAKEN_BACK: Final = {1: 1, 2: 2, 3: 3}
 
 @dataclass(frozen=True, slots=True)
 class WorldFile:
-    """One file: hex of the roots, of the trust list that they signed, and of status lists."""
+    """One file: hex of the roots, of the trust list that they signed, and of status lists.
+
+    Attributes:
+        confirmed: When a snapshot last named this trust list; -1: never.
+    """
 
     roots: str
     trust_list: str
     status_lists: tuple[str, ...]
+    confirmed: int
 
 
 def _plain() -> TrustList:
@@ -116,7 +121,14 @@ def worlds() -> dict[str, WorldFile]:
         "key-withdrawn": _withdrawn(),
         "trust-oldest": _dated(NOW - DAY_S, NOW + DAY_S),
         "trust-too-old": _dated(NOW - DAY_S - 1, NOW + DAY_S),
+        "trust-confirmed": _dated(NOW - 9 * DAY_S, NOW + DAY_S),
+        "trust-confirmed-long-ago": _dated(NOW - 9 * DAY_S, NOW + DAY_S),
         "trust-ended": _dated(NOW - 2 * HOUR_S, NOW),
+    }
+    confirmed = {
+        "trust-confirmed": NOW - DAY_S,
+        "trust-confirmed-long-ago": NOW - DAY_S - 1,
+        "trust-ended": NOW - HOUR_S,
     }
     roots = [signer("root 1"), signer("root 2")]
     status_lists = tuple(token.hex() for token in _tokens())
@@ -125,6 +137,7 @@ def worlds() -> dict[str, WorldFile]:
             roots=encode_roots(trust.roots).hex(),
             trust_list=sign_trust_list(encode_trust_list(trust), roots).hex(),
             status_lists=status_lists,
+            confirmed=confirmed.get(name, -1),
         )
         for name, trust in trusts.items()
     }
@@ -135,4 +148,5 @@ def load_world(file: WorldFile) -> Lists:
     roots = decode_roots(bytes.fromhex(file.roots))
     trust = verify_trust_list(bytes.fromhex(file.trust_list), roots)
     lists = [recall_status_list(bytes.fromhex(token), trust) for token in file.status_lists]
-    return Lists(trust, {held.list_number: held for held in lists})
+    statuses = {held.list_number: held for held in lists}
+    return Lists(trust, statuses, confirmed=file.confirmed)

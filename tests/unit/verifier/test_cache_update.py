@@ -61,7 +61,8 @@ def verdict(command: Run, *, now: int = LATER, code: str = CODE) -> Reason:
     trust = cache.trust()
     if trust is None:
         raise AssertionError("no trust list")
-    lists = Lists(trust, Statuses(cache.files, trust), cache.seen().newest)
+    seen = cache.seen()
+    lists = Lists(trust, Statuses(cache.files, trust), seen.newest, seen.confirmed)
     return check(code, lists, now=now, policy=VENUE).reason
 
 
@@ -339,8 +340,8 @@ def test_update_keeps_a_dropped_list_as_long_as_its_codes_can_live(command: Run)
     [
         (-2, Reason.CLOCK),
         (0, Reason.ADMITTED),
-        (18, Reason.ADMITTED),
-        (19, Reason.STALE_TRUST),
+        (22, Reason.ADMITTED),
+        (24, Reason.STALE_TRUST),
         (24 * 365 * 10, Reason.STALE_TRUST),
     ],
 )
@@ -349,6 +350,16 @@ def test_held_lists_decide_for_24_hours_and_never_before_they_were_signed(
 ) -> None:
     """C64, C73, C88, D9: a clock before the lists, or lists of a day ago, decide nothing."""
     assert verdict(command, now=NOW + hours * HOUR_S) is expected
+
+
+def test_trust_list_is_confirmed_only_by_a_snapshot_that_names_it(command: Run) -> None:
+    """ADR 0008: a new list counts from its own issue until issuers say that they work under it."""
+    assert Cache(str(command.folder)).seen().confirmed == NOW - HOUR_S
+    world = later()
+    take(command, {**published(World()), "trust-list.cbor": signed(world.trust)})
+    assert Cache(str(command.folder)).seen().confirmed == 0
+    take(command, published(world))
+    assert Cache(str(command.folder)).seen().confirmed == world.now - HOUR_S
 
 
 def test_clock_is_held_against_the_newest_list_of_any_region(command: Run) -> None:
