@@ -23,7 +23,8 @@ from issuer.batches import (
 from issuer.decisions import Cause, Decision, judge
 from issuer.errors import IdempotencyConflictError, IssuerError, NoPersonError
 from issuer.lists import day_of, take_positions
-from issuer.mint import expiries, mint, self_check
+from issuer.mint import expiries
+from issuer.pipeline import mint_checked
 from issuer.sealing import NONCE_BYTES, associated
 from issuer.store import Row
 from issuer.tx import Tx
@@ -194,8 +195,7 @@ def _make(
         for plan in planned
         for exp, key in plan.ends
     ]
-    codes = mint(claims, tx.authority, now=tx.now)
-    self_check(codes, claims, tx.authority, now=tx.now)
+    codes = mint_checked(claims, tx.authority, now=tx.now)
     nonces = tx.randomness(NONCE_BYTES * len(planned))
     made: dict[bytes, Issued] = {}
     rows: list[Row] = []

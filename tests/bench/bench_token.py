@@ -1,0 +1,113 @@
+"""Signing through a PKCS#11 token (SoftHSM), beside the bare binding and the file keystore.
+
+A set of codes is made as the issuer does: claims encoded and signed, each code checked as a door
+would. The bare binding signs as many messages of the same length, and does nothing else.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import pkcs11
+from pkcs11 import Mechanism, ObjectClass
+
+from issuer.core import Authority
+from issuer.mint import mint, self_check
+from issuer.pipeline import mint_checked
+from keys.cose import MessageSigner
+from keys.keyring import TokenKeyring, TokenPlace, open_token
+from keys.kid import thumbprint
+from keys.lifecycle import KeyState, Purpose
+from keys.trustlist import ListedKey
+from tests.bench.harness import Row, at_least, interleaved, stated
+from tests.issuing_support import NOW, authority, signer
+from tests.keystore_support import make_store
+from tests.token_support import soft_hsm
+from verifier.claims import Claims, Colour, Cti
+
+SET: Final = 256
+DAY_S: Final = 86_400
+EXP: Final = NOW // 3600 * 3600 + 7 * DAY_S
+#: As long as what is signed for a paper code: a Sig_structure with 20 bytes of payload.
+MESSAGE: Final = bytes(45)
+WANTED: Final = [Claims(EXP, Cti(1000, place), Colour.GREEN) for place in range(SET)]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    signer: MessageSigner
+    bare: Callable[[], None]
+
+
+def run() -> Iterator[Row]:
+    """The rows of the report."""
+    with tempfile.TemporaryDirectory() as name, _token(Path(name)) as token:
+        in_token, in_file = _authority(token.signer), _authority(signer(Purpose.CODE.value))
+
+        def one_after_the_other() -> None:
+            self_check(mint(WANTED, in_token, now=NOW), WANTED, in_token, now=NOW)
+
+        times = interleaved(
+            {
+                "bare": token.bare,
+                "signer": lambda: _sign(token.signer),
+                "file": lambda: _sign(in_file.code_keys[0]),
+                "set": lambda: mint_checked(WANTED, in_token, now=NOW),
+                "plain": one_after_the_other,
+                "set, file": lambda: mint_checked(WANTED, in_file, now=NOW),
+            },
+            rounds=15,
+            number=1,
+        )
+    rates = {name: SET / seconds for name, seconds in times.items()}
+    yield stated("bare binding", rates["bare"], "sign/s")
+    yield stated("our signer", rates["signer"], "sign/s")
+    yield at_least("our signer over the bare binding", rates["signer"] / rates["bare"], 0.8)
+    yield stated(f"sets of {SET} codes, minted and checked", rates["set"], "codes/s")
+    yield at_least("the same, over the bare binding", rates["set"] / rates["bare"], 0.8)
+    yield stated("the same if signing waited for checking", rates["plain"] / rates["bare"], "x")
+    yield stated("file keystore's signer over the token's", rates["file"] / rates["signer"], "x")
+    yield stated("its sets over the token's", rates["set, file"] / rates["set"], "x")
+
+
+@contextmanager
+def _token(folder: Path) -> Iterator[Bench]:
+    """A key in a token by our way, and the same key by the binding alone."""
+    with soft_hsm() as hsm:
+        place = hsm.new_token()
+        with open_token(place) as token:
+            ring = TokenKeyring(make_store(folder / "keystore"), token)
+            made = ring.new(Purpose.CODE, "610000", NOW, NOW + 30 * DAY_S, now=NOW)
+            ring.move(made.kid, KeyState.ACTIVE, NOW)
+            ours = ring.signer(made.kid, purpose=Purpose.CODE, now=NOW)
+            yield Bench(ours, _bare(place, made.public_key))
+
+
+def _bare(place: TokenPlace, public_key: bytes) -> Callable[[], None]:
+    """In a session beside ours, which is logged in for the whole process."""
+    session = pkcs11.lib(str(place.module)).get_token(token_label=place.label).open()
+    key = session.get_key(ObjectClass.PRIVATE_KEY, id=thumbprint(public_key))
+
+    def sign() -> None:
+        for _ in range(SET):
+            key.sign(MESSAGE, mechanism=Mechanism.EDDSA)  # type: ignore[attr-defined] # a private key
+
+    return sign
+
+
+def _sign(by: MessageSigner) -> None:
+    for _ in range(SET):
+        by.sign(MESSAGE)
+
+
+def _authority(by: MessageSigner) -> Authority:
+    """An issuer whose one code key is *by*'s."""
+    made = authority()
+    key = ListedKey(by.public_key, Purpose.CODE, NOW - DAY_S, NOW + 30 * DAY_S)
+    others = tuple(key for key in made.issuer.keys if key.purpose is not Purpose.CODE)
+    issuer = replace(made.issuer, keys=(key, *others))
+    trust = replace(made.trust, issuers=(issuer,))
+    return replace(made, issuer=issuer, trust=trust, code_keys=(by,))

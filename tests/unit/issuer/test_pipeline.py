@@ -1,0 +1,70 @@
+"""issuer.pipeline: whatever signs, and however many codes, the same codes come out, all checked."""
+
+from dataclasses import replace
+
+import pytest
+
+from issuer.core import Authority
+from issuer.errors import NoCodeKeyError, SelfCheckError
+from issuer.mint import DAY_S, mint
+from issuer.pipeline import mint_checked
+from keys.ed25519 import PublicKey
+from keys.lifecycle import Purpose
+from tests.issuing_support import NOW, authority, signer
+from verifier.claims import Claims, Colour, Cti
+
+EXP = NOW // 3600 * 3600 + 7 * DAY_S
+COUNTS = [0, 1, 16, 17, 32, 33, 100]
+
+
+class Remote:
+    """A signer that is no seed: it spoils the signature of one call, if asked to."""
+
+    def __init__(self, *, spoiled: int = -1) -> None:
+        self._seed = signer(Purpose.CODE.value)
+        self._calls = 0
+        self._spoiled = spoiled
+
+    @property
+    def public_key(self) -> PublicKey:
+        return self._seed.public_key
+
+    @property
+    def kid(self) -> bytes:
+        return self._seed.kid
+
+    def sign(self, message: bytes) -> bytes:
+        self._calls += 1
+        return self._seed.sign(b"something else" * (self._calls - 1 == self._spoiled) + message)
+
+
+def _wanted(count: int) -> list[Claims]:
+    return [Claims(EXP, Cti(1000, place), Colour.GREEN) for place in range(count)]
+
+
+def _with(*keys: Remote) -> Authority:
+    return replace(authority(), code_keys=keys)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_mint_checked_gives_the_codes_of_mint_in_their_order(count: int) -> None:
+    """By a remote signer or by a seed, in parts or at once: byte for byte the same."""
+    wanted = _wanted(count)
+    expected = mint(wanted, authority(), now=NOW)
+    assert mint_checked(wanted, _with(Remote()), now=NOW) == expected
+    assert mint_checked(wanted, authority(), now=NOW) == expected
+
+
+@pytest.mark.parametrize("spoiled", [0, 15, 16, 17, 31, 32, 39])
+def test_mint_checked_refuses_the_set_for_one_bad_signature(spoiled: int) -> None:
+    """Whichever part it is in, one code that a door would refuse keeps all of them in."""
+    with pytest.raises(SelfCheckError):
+        mint_checked(_wanted(40), _with(Remote(spoiled=spoiled)), now=NOW)
+
+
+@pytest.mark.parametrize("count", [1, 16, 40])
+def test_mint_checked_without_a_key_for_the_last_code_gives_none(count: int) -> None:
+    """A set is made whole or not at all."""
+    late = Claims(EXP + 1000 * DAY_S, Cti(1000, count), Colour.GREEN)
+    with pytest.raises(NoCodeKeyError):
+        mint_checked([*_wanted(count), late], _with(Remote()), now=NOW)
