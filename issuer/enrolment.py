@@ -10,6 +10,7 @@ from typing import Final
 
 from audit.events import Event
 from audit.events import Kind as EventKind
+from issuer.batches import take_back
 from issuer.binding import (
     CODE_LIFE_S,
     Binding,
@@ -31,6 +32,7 @@ from issuer.problems import Problem
 from issuer.store import read_store
 from issuer.tx import Done, Tx
 from issuer.writer import Writer
+from verifier.statuslist import Status
 
 __all__ = ["Enrolment"]
 
@@ -159,11 +161,14 @@ class Enrolment:
         self._sessions.forget(subject)
 
     def erase(self, subject: bytes) -> None:
-        """Destroy the person's key and whatever leads to them."""
+        """Withdraw the person's codes, destroy their key and whatever leads to them."""
 
         def work(tx: Tx) -> Done[None]:
+            # Now or never: without the key nobody knows which codes these are.
+            taken = take_back(tx, [subject], Status.WITHDRAWN)
             self._people.erase(tx.store, subject)
-            return Done(None, [_event(tx, EventKind.PERSON_ERASED, subject)])
+            erased = _event(tx, EventKind.PERSON_ERASED, subject)
+            return Done(None, [*taken.events, erased], lists=taken.lists)
 
         self._writer.run(work, now=self._clock())
         self._sessions.forget(subject)

@@ -1,5 +1,7 @@
 """Positions in status lists."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +11,14 @@ from issuer.pseudonym import LIST_SIZE, Permutation, positions
 KEY = bytes(range(32))
 
 
-@given(size=st.integers(1, 3000), number=st.integers(0, 2**20 - 1), key=st.binary(min_size=32, max_size=32))
-def test_permutation_of_any_list_has_every_position_once(size: int, number: int, key: bytes) -> None:
+@given(
+    size=st.integers(1, 3000),
+    number=st.integers(0, 2**20 - 1),
+    key=st.binary(min_size=32, max_size=32),
+)
+def test_permutation_of_any_list_has_every_position_once(
+    size: int, number: int, key: bytes
+) -> None:
     """Whatever the key, number and size: each position is given out exactly once."""
     assert sorted(Permutation(key, number, size)[:]) == list(range(size))
 
@@ -42,7 +50,7 @@ PINNED = [3, 7, 10, 1, 11, 0, 13, 9, 4, 8, 14, 15, 5, 6, 2, 12]
 def test_permutation_neighbours_in_time_are_not_neighbours_in_place() -> None:
     """The mean distance of consecutive positions is that of independent draws, a third."""
     order = Permutation(KEY, 1, 20_000)[:]
-    steps = [abs(a - b) for a, b in zip(order, order[1:], strict=False)]
+    steps = [abs(a - b) for a, b in itertools.pairwise(order)]
     assert sum(steps) / len(steps) == pytest.approx(20_000 / 3, rel=0.03)
 
 
@@ -52,7 +60,7 @@ def test_positions_taken_in_any_portions_never_repeat(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), 200]
     taken = [
         position
-        for first, last in zip(edges, edges[1:], strict=False)
+        for first, last in itertools.pairwise(edges)
         for position in positions(KEY, 3, 200, first=first, count=last - first)
     ]
     assert sorted(taken) == list(range(200))

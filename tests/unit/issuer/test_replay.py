@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from audit.events import Event, Kind
+from issuer.batches import take_back
 from issuer.evidence_store import take_notice
 from issuer.findings import Topic
 from issuer.issue import CodeRequest
@@ -17,6 +19,7 @@ from issuer.notice import Notice, sign_notice
 from issuer.reassess import run_jobs, run_windows
 from issuer.replay import Replay
 from issuer.risk import RiskLevel
+from issuer.tx import Done, Tx
 from keys.lifecycle import Purpose
 from tests.issuing_support import (
     COMPOUND,
@@ -32,6 +35,7 @@ from tests.issuing_support import (
     signer,
     subject,
 )
+from verifier.statuslist import Status
 
 LATER = NOW + 3600
 #: Tables of the people package: covered by their own seals, docs/privacy.md.
@@ -168,6 +172,32 @@ def test_replay_events_still_owed_to_the_log_are_no_findings(
         with pytest.raises(OSError, match="away"):
             office.paper(2, key="unheard", now=LATER)
     assert topics(office) == set()
+
+
+def test_replay_of_an_erased_person_finds_nothing_and_their_codes_are_withdrawn(
+    office: Desk,
+) -> None:
+    """Erasing destroys the key; the codes are taken back before nobody can tell them any more."""
+
+    def erase(tx: Tx) -> Done[None]:
+        taken = take_back(tx, [subject(0)], Status.WITHDRAWN)
+        tx.store.run(
+            "UPDATE subject SET wrapped_key = ? WHERE subject = ?", (bytes(72), subject(0))
+        )
+        erased = Event(tx.event_id(), Kind.PERSON_ERASED, tx.now, subject(0), {})
+        return Done(None, [*taken.events, erased], lists=taken.lists)
+
+    office.writer.run(erase, now=LATER)
+    with office.engine.connect() as connection:
+        statuses = connection.execute(text("SELECT status FROM status_change")).scalars().all()
+    assert statuses.count(Status.WITHDRAWN) == 4
+    assert topics(office) == set()
+
+
+def test_replay_a_key_destroyed_without_a_word_in_the_log_is_found(office: Desk) -> None:
+    """Zeros in place of a key are an erasure only if the log says so."""
+    tamper(office.engine, "UPDATE subject SET wrapped_key = '' WHERE created_at > 0")
+    assert Topic.KEY in topics(office)
 
 
 def flips(value: object) -> list[object]:
