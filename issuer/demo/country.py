@@ -6,16 +6,18 @@ are lower, and the roots that would be on separate machines are in separate fold
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from audit.publish import write_public
 from issuer.adoption import adopt_risk_table
 from issuer.app import ROOTS_FILE, TRUST_LIST_FILE, Office, init, office
+from issuer.demo import softhsm
 from issuer.demo.cast import CONTROLLED, HEILONGJIANG, NOW, SHAANXI
 from issuer.people import IndexCost
 from issuer.reassess import Reassessed, run_jobs
@@ -137,12 +139,16 @@ class _Site:
 
 
 @contextmanager
-def open_country(out: Path) -> Iterator[Country]:
-    """Make keys, a trust list and two provinces below *out*, and open them."""
+def open_country(out: Path, *, tokens: bool) -> Iterator[Country]:
+    """Make keys, a trust list and two provinces below *out*, and open them.
+
+    With *tokens*, the keys that sign codes are in a PKCS#11 token of each province.
+    """
     clock = Clock(NOW)
+    places = _tokens(out / "private" / "hsm") if tokens else {}
     sites = [
-        _found(out, SHAANXI, "陕西", "Shaanxi", 0),
-        _found(out, HEILONGJIANG, "黑龙江", "Heilongjiang", _LISTS_EACH),
+        _found(out, SHAANXI, "陕西", "Shaanxi", 0, places),
+        _found(out, HEILONGJIANG, "黑龙江", "Heilongjiang", _LISTS_EACH, places),
     ]
     _hold_ceremony(out / "private", [site.listed() for site in sites])
     with ExitStack() as stack:
@@ -155,7 +161,22 @@ def open_country(out: Path) -> Iterator[Country]:
         yield country
 
 
-def _found(out: Path, region: str, name_zh: str, name_en: str, first_list: int) -> _Site:
+def _tokens(folder: Path) -> dict[str, str]:
+    """Where the token of each province is: all are made before the first is opened."""
+    softhsm.set_up(folder)
+    found = {}
+    for region in (SHAANXI, HEILONGJIANG):
+        place = softhsm.make_token(region, folder / f"{region}.pin")
+        found[region] = (
+            f"pkcs11:token={region}?module-path={place.module}"
+            f"&pin-source=file:{quote(str(place.pin_file))}"
+        )
+    return found
+
+
+def _found(  # noqa: PLR0913, PLR0917 - what tells the provinces apart
+    out: Path, region: str, name_zh: str, name_en: str, first_list: int, tokens: Mapping[str, str]
+) -> _Site:
     """Keystores and databases of a province, made by `celadon init`'s own function."""
     private = out / "private" / region
     private.mkdir(parents=True, mode=0o700)
@@ -171,6 +192,7 @@ def _found(out: Path, region: str, name_zh: str, name_en: str, first_list: int) 
             "CELADON_AUDIT_DATABASE": f"sqlite:///{private}/audit.db",
             "CELADON_KEYSTORE": f"{private}/keystore",
             "CELADON_PASSPHRASE_FILE": f"{passphrase}",
+            "CELADON_CODE_TOKEN": tokens.get(region, "none"),
             "CELADON_TRUST": f"{out}/private/trust",
             "CELADON_PUBLIC": f"{out}/public",
             "CELADON_OUTBOX": f"{private}/outbox",

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from issuer.demo.cast import PEOPLE, TRAVELLER
+from issuer.demo.cast import HEILONGJIANG, NOW, PEOPLE, SHAANXI, TRAVELLER
+from keys.errors import TokenMissingError
+from keys.lifecycle import Purpose
+from keys.store import Keystore
 
 REPOSITORY = Path(__file__).parents[2]
 PENDING = {"xu-lei"}
@@ -30,10 +33,11 @@ class Told:
         return " ".join(texts[str(number)].split())
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+@pytest.fixture(scope="module", params=[[], ["--token"]], ids=["keystore", "token"])
+def told(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Told:
+    """The story, by code keys in the keystore and by code keys inside SoftHSM."""
     out = tmp_path_factory.mktemp("demo") / "demo-out"
-    command = [sys.executable, "-m", "issuer.demo", str(out)]
+    command = [sys.executable, "-m", "issuer.demo", *request.param, str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     return Told(out, done.stdout)
@@ -121,3 +125,26 @@ def test_demo_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "nothing was touched" in done.stderr
     assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("told", [["--token"]], indirect=True, ids=["token"])
+def test_demo_code_keys_of_tokens_are_in_no_keystore(told: Told) -> None:
+    """The keystore has the records of both provinces' code keys, and nothing that could sign."""
+    for region in (SHAANXI, HEILONGJIANG):
+        folder = told.out / "private" / region
+        store = Keystore.open(folder / "keystore", (folder / "passphrase").read_text().strip())
+        infos = store.keys()
+        (info,) = (info for info in infos if info.purpose is Purpose.CODE)
+        with pytest.raises(TokenMissingError):
+            store.signer(info.kid, purpose=Purpose.CODE, now=NOW)
+
+
+def test_demo_without_soft_hsm_names_the_package(tmp_path: Path) -> None:
+    """Who asks for tokens and has none is told what to install, before anything is touched."""
+    command = [sys.executable, "-m", "issuer.demo", "--token", str(tmp_path / "out")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=REPOSITORY, env={"PATH": ""}
+    )
+    assert done.returncode == 2
+    assert "`softhsm2`" in done.stderr
+    assert not (tmp_path / "out").exists()

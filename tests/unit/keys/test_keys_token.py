@@ -30,7 +30,7 @@ from keys.signer import SeedSigner
 from keys.store import Keystore
 from keys.token import Token
 from tests.keystore_support import make_store
-from tests.token_support import PACKAGE_MISSING, PIN, Hsm, soft_hsm
+from tests.token_support import PACKAGE_MISSING, Hsm, soft_hsm
 
 BORN, BEGIN, END = 50, 100, 200
 MESSAGE = b"message"
@@ -431,7 +431,7 @@ def test_open_without_the_binding_says_what_to_install(
 def test_nothing_shows_the_pin(token: Token, place: TokenPlace) -> None:
     """Neither the token's object, nor where it is found, nor a signer prints a PIN."""
     shown = f"{token!r} {place!r} {token.signer(token.generate())!r} {vars(token)!r}"
-    assert PIN not in shown
+    assert place.pin_file.read_text().strip() not in shown
 
 
 def test_tests_without_soft_hsm_name_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
