@@ -60,15 +60,13 @@ class Token:
         self._place = place
         self._session: Session | None = None
         self._keys: dict[bytes, SignMixin] = {}
-        self._serial: str | None = None
+        self._serial = ""
         self._pin_refused = False
         self._call(lambda session: session)
 
     @property
     def serial(self) -> str:
         """The serial number that its maker gave it."""
-        if self._serial is None:
-            raise AssertionError("the token was opened when this object was made")
         return self._serial
 
     def generate(self) -> PublicKey:
@@ -174,7 +172,7 @@ class Token:
             count = "no" if not found else str(len(found))
             raise TokenMissingError(f"{self._place.module} has {count} {self._name}")
         serial = found[0].serial.decode(errors="replace")
-        if self._serial not in {None, serial}:
+        if self._serial and self._serial != serial:
             raise TokenMissingError(f"{self._name} is another one than before")
         self._serial = serial
         return found[0]

@@ -34,6 +34,7 @@ from keys.trustlist import (
     sign_trust_list,
 )
 from tests.issuing_support import NOW
+from tests.token_support import Hsm
 
 DAY_S = 86_400
 RULES = "shaanxi-2020-12"
@@ -206,6 +207,37 @@ def test_adopt_and_publish_fill_the_public_folder(environ: dict[str, str], tmp_p
     }
     assert {"trust-list.cbor", "risk-table.cbor", "log/proofs.json"} <= published
     assert "status/610000.snapshot" in published
+
+
+def test_issuer_with_its_code_keys_in_a_token_needs_the_token(
+    environ: dict[str, str], hsm: Hsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made in the token by `init`; without the setting, or the token, the issuer does not open."""
+    place = hsm.new_token()
+    uri = f"pkcs11:token={place.label}?module-path={place.module}&pin-source=file:{place.pin_file}"
+    monkeypatch.setenv("CELADON_CODE_TOKEN", uri)
+    assert run("init").exit_code == 0
+    trust(environ)
+    assert run("adopt").exit_code == 0
+    monkeypatch.delenv("CELADON_CODE_TOKEN")
+    require_one_line(run("publish"), 1, "is in the token")
+    monkeypatch.setenv("CELADON_CODE_TOKEN", uri)
+    assert run("publish").exit_code == 0
+    hsm.take_out(place)
+    require_one_line(run("publish"), 1, f"no token '{place.label}'")
+
+
+def test_init_with_a_token_that_is_not_there_makes_no_keystore(
+    environ: dict[str, str], hsm: Hsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`init` can be tried again when the token is there."""
+    place = hsm.new_token()
+    uri = f"pkcs11:token=nobody?module-path={place.module}&pin-source=file:{place.pin_file}"
+    monkeypatch.setenv("CELADON_CODE_TOKEN", uri)
+    require_one_line(run("init"), 1, "no token 'nobody'")
+    assert not Path(environ["CELADON_KEYSTORE"]).exists()
+    monkeypatch.setenv("CELADON_CODE_TOKEN", uri.replace("nobody", place.label))
+    assert run("init").exit_code == 0
 
 
 @pytest.mark.usefixtures("environ")

@@ -1,5 +1,6 @@
 """keys.token: what the token keeps inside, and what is said when it is not as it must be."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from tests.token_support import PACKAGE_MISSING, Hsm, soft_hsm
 
 BORN, BEGIN, END = 50, 100, 200
 MESSAGE = b"message"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -272,6 +274,34 @@ def test_generate_after_the_session_was_lost_makes_one_key(hsm: Hsm, token: Toke
     hsm.restart()
     _works(token, token.generate())
     assert len(_objects(token)) == 2
+
+
+def _elsewhere(place: TokenPlace, work: str) -> str:
+    """What another process prints that has the token open as *token*."""
+    code = (
+        "import sys; from pathlib import Path; from keys.keyring import TokenPlace\n"
+        "from keys.token import Token; module, label, pin = sys.argv[1:]\n"
+        f"token = Token(TokenPlace(Path(module), label, Path(pin)))\n{work}"
+    )
+    command = [sys.executable, "-c", code, str(place.module), place.label, str(place.pin_file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)
+    return done.stdout.strip()
+
+
+def test_key_made_by_another_process_signs_here(place: TokenPlace, token: Token) -> None:
+    """An operator makes tomorrow's key while the service runs."""
+    made = bytes.fromhex(_elsewhere(place, "print(token.generate().hex())"))
+    _works(token, ed25519.parse_public_key(made))
+
+
+def test_key_destroyed_by_another_process_signs_no_more(place: TokenPlace, token: Token) -> None:
+    """A signer in use ends with its key."""
+    public_key = token.generate()
+    signer = token.signer(public_key)
+    signer.sign(MESSAGE)
+    _elsewhere(place, f"token.destroy(bytes.fromhex('{public_key.hex()}'))")
+    with pytest.raises(TokenKeyError, match="is not in token"):
+        signer.sign(MESSAGE)
 
 
 def test_sign_after_the_token_was_taken_out_says_so(
