@@ -1,11 +1,13 @@
 """Issuing: the path from requests to released codes, beside libsodium signing the same payloads.
 
 "Mint and log" is what the design's numbers name: codes signed, and their log entries durable. A
-request is one entry: of one code on paper, of eight on a phone. "The whole path" is what the service does on top of that: look for an earlier
-answer, open the person's key, read and assess evidence, burn positions by compare and set, check
-each code again as a door would, seal the batch under the person's key, stage the event, commit the
-issuer's database, then the log's. The check alone costs 2.7 signatures, so the whole path is also
-held against raw sign and raw verify together. Real files, SQLite, WAL, synchronous FULL.
+request is one entry: of one code on paper, of eight on a phone. "The whole path" is what the
+service does on top of that: look for an earlier answer, open the person's key, read and assess
+evidence, burn positions by compare and set, check each code again as a door would, seal the batch
+under the person's key, stage the event, commit the issuer's database, then the log's. The check
+alone costs 2.7 signatures, so the whole path is also held against raw sign and verify together.
+How much 64 clients gain by sharing a flush depends on what a flush costs, so that is printed too.
+Real files, SQLite, WAL, synchronous FULL.
 """
 
 import asyncio
