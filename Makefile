@@ -35,7 +35,7 @@ lint: .venv/dev ## formatting, lint, types, arrows
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev .venv-peers/done ## every number of the specification, measured
+bench: system .venv/dev .venv-peers/done ## every number of the specification, measured
 	$(BIN)/python -m tests.bench $(AREAS)
 
 peers: .venv-peers/done ## other people's libraries, to be measured against
@@ -56,7 +56,7 @@ lock: ## write the requirement files anew (needs uv)
 
 # Nothing is started and nothing configured: the tests run a server and a token of their own.
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o=Dpkg::Use-Pty=0
-system: ## a PostgreSQL server's programs and SoftHSM, from Debian; needed by the tests only
+system: ## a PostgreSQL server's programs and SoftHSM, from Debian; needed by tests and benches only
 	@if ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		$(APT) update && $(APT) install --no-install-recommends postgresql-common >/dev/null && \

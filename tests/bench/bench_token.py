@@ -2,6 +2,9 @@
 
 A set of codes is made as the issuer does: claims encoded and signed, each code checked as a door
 would. The bare binding signs as many messages of the same length, and does nothing else.
+
+SoftHSM is a token that needs our processor: signing and checking overlap only where a second core
+is free. A machine that is busy with something else shows the figure of "if signing waited".
 """
 
 import tempfile
@@ -67,7 +70,9 @@ def run() -> Iterator[Row]:
     yield stated("our signer", rates["signer"], "sign/s")
     yield at_least("our signer over the bare binding", rates["signer"] / rates["bare"], 0.8)
     yield stated(f"sets of {SET} codes, minted and checked", rates["set"], "codes/s")
-    yield at_least("the same, over the bare binding", rates["set"] / rates["bare"], 0.8)
+    yield at_least(
+        "the same, over the bare binding (needs a free core)", rates["set"] / rates["bare"], 0.8
+    )
     yield stated("the same if signing waited for checking", rates["plain"] / rates["bare"], "x")
     yield stated("file keystore's signer over the token's", rates["file"] / rates["signer"], "x")
     yield stated("its sets over the token's", rates["set, file"] / rates["set"], "x")

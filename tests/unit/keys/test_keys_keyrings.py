@@ -247,8 +247,12 @@ def test_records_that_changed_places_are_noticed(place: Place) -> None:
 
 
 def test_signers_in_many_threads_all_sign_well(place: Place) -> None:
-    """Eight threads with two keys get, each for its own message, the right signature."""
-    signers = [place.ring.signer(place.key(), purpose=Purpose.CODE, now=BEGIN) for _ in range(2)]
+    """Eight threads with two keys, of rings opened apart, each get their own signature."""
+    names = place.key(), place.key()
+    signers = [
+        ring.signer(name, purpose=Purpose.CODE, now=BEGIN)
+        for ring, name in zip((place.ring, place.open_again()), names, strict=True)
+    ]
 
     def work(number: int) -> None:
         signer, message = signers[number % 2], number.to_bytes(4)
