@@ -11,7 +11,9 @@ from tests.bench.harness import Row
 
 
 def _areas() -> list[str]:
-    return sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
+    return sorted(
+        path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py")
+    )
 
 
 def _line(row: Row) -> str:

@@ -122,7 +122,7 @@ def by_threads(engine: Engine) -> Issue:
 
 def by_group_commit(engine: Engine) -> Issue:
     """One thread takes whatever waits and answers after one commit for all of it."""
-    waiting: queue.SimpleQueue[tuple[int, Callable[[bytes], None]]] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[tuple[int, Callable[[bytes], object]]] = queue.SimpleQueue()
     marks = (
         ",".join("?" * CLIENTS) if engine.dialect.name == "sqlite" else ",".join(["%s"] * CLIENTS)
     )

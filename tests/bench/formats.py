@@ -39,7 +39,7 @@ EU_VACCINATION: Final = {
 }
 
 
-def _sign1(protected: dict[int, object], payload: dict[int | str, object]) -> bytes:
+def _sign1(protected: dict[int, object], payload: object) -> bytes:
     parts = [cbor2.dumps(protected), {}, cbor2.dumps(payload), _SIGNATURE]
     return cbor2.dumps(cbor2.CBORTag(18, parts))
 
