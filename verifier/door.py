@@ -116,11 +116,12 @@ class Door:
         trust = cache.trust()
         if trust is None:
             raise CacheError(f"{cache.path}: no lists yet; run: celadon-verify update")
-        self._stamp = cache.stamp
-        self._statuses = Statuses(cache.files, trust)
         seen = cache.seen()
         newest = max(seen.newest, trust.issued_at)
+        self._statuses = Statuses(cache.files, trust)
         self._lists = Lists(trust, self._statuses, newest, seen.confirmed)
+        # Last: lists that could not be read to their end are read again at the next code.
+        self._stamp = cache.stamp
 
 
 def scanned_lines(stream: Reader) -> Iterator[str]:

@@ -26,6 +26,7 @@ from verifier import verdicts
 from verifier.check import HOSPITAL, VENUE
 from verifier.claims import HOUR_S, Claims, Colour, Cti, sign_code
 from verifier.door import scanned_lines
+from verifier.folder import Folder
 from verifier.sources import FolderSource
 from verifier.statuslist import Status
 from verifier.transport import encode_text
@@ -280,6 +281,29 @@ def test_scanner_whose_folder_vanishes_hands_over_to_people(
     result = command("-")
     assert [line[0] for line in result.lines] == ["√", "?"]
     assert "Staff decide" in result.out
+
+
+@pytest.mark.parametrize("name", ["roots.cbor", "trust-list.cbor", "seen.cbor"])
+def test_scanner_with_a_damaged_update_stays_undecided(
+    command: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The lists from before a change that cannot be read never decide again, scan after scan."""
+
+    def lines(_: object) -> Iterator[str]:
+        yield GREEN
+        folder = Folder(str(command.folder))
+        folder.change({name: b"damaged"}, dropped=frozenset())
+        yield GREEN
+        yield GREEN
+
+    monkeypatch.setattr("verifier.cli.scanned_lines", lines)
+    assert [line[0] for line in command("-").lines] == ["√", "?", "?"]
+
+
+@pytest.mark.parametrize("text", ["-h", "--help", "--version", "lists", "update", "-", "--json"])
+def test_argument_after_two_dashes_is_a_code_and_never_a_command(command: Run, text: str) -> None:
+    """A stranger's QR code may say what is a command: a script that hands it on stays shut."""
+    assert command("check", "--", text).status in (20, 30)
 
 
 # --- clocks, ages, errors -----------------------------------------------------------------------
