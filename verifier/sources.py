@@ -121,11 +121,16 @@ class UrlSource:
         job.start()
         job.join(self._deadline_s)
         if job.is_alive():
-            self._silent = True
             job.abandon()
-            raise SourceTooSlowError(f"{path}: not there after {self._deadline_s:g} s")
-        if job.error is not None:
-            raise job.error
+            error: SourceError | None = SourceTooSlowError(
+                f"{path}: not there after {self._deadline_s:g} s"
+            )
+        else:
+            error = job.error
+        # The fetch itself may notice first that its time is over, and just then.
+        self._silent = isinstance(error, SourceTooSlowError)
+        if error is not None:
+            raise error
         return job.body
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -163,7 +168,9 @@ class _Fetch(threading.Thread):
             self.body = self._get()
         except SourceError as error:
             self.error = error
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except TimeoutError as error:
+            self.error = SourceTooSlowError(f"{self._target}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not "unchanged"
             self.error = SourceError(f"{self._target}: {type(error).__name__}: {error}")
         finally:
             self._connection.close()

@@ -205,14 +205,34 @@ def test_fetch_from_a_slow_server_ends_at_the_deadline(name: str) -> None:
         assert server.ended.wait(5)
 
 
-def test_fetch_after_a_deadline_does_not_ask_again() -> None:
-    """A country's worth of files does not take a country's worth of deadlines."""
+@pytest.mark.parametrize("first", ["the caller", "the fetch"])
+def test_fetch_after_a_deadline_does_not_ask_again(
+    monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """A country's worth of files does not take a country's worth of deadlines, whoever notices."""
+    if first == "the fetch":
+        join = threading.Thread.join
+        monkeypatch.setattr("verifier.sources._Fetch.join", lambda thread, _: join(thread))
     with serving(SLOW["body"]) as server:
-        source = UrlSource(server.url, deadline_s=0.2)
+        source = UrlSource(server.url, deadline_s=0.5)
         for _ in range(20):
             with pytest.raises(SourceTooSlowError):
                 source.fetch("status/1.cwt", max_bytes=1000, held=None)
+        assert server.ended.wait(5)  # a busy machine may not have come to the request before
     assert len(server.requests) == 1
+
+
+def test_fetch_that_fails_unforeseen_is_an_error_and_not_unchanged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No answer is never taken for "you hold it already", whatever went wrong in the thread."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("http.client.HTTPConnection.getresponse", broken)
+    with serving(reply(b"list")) as server, pytest.raises(SourceError, match="unforeseen"):
+        fetch(server.url, held=sha256(b"list").hexdigest())
 
 
 @pytest.mark.parametrize(
