@@ -110,7 +110,7 @@ class _Check:
         self._peaks: list[tuple[int, bytes]] = []
         self._tiles: dict[int, tuple[int, bytes]] = {}
         self._erased: dict[int, Row[Any]] = {}
-        self._erasures: list[Event] = []
+        self._erasures: list[tuple[int, Event]] = []
 
     def run(self, connection: Connection, seen: list[bytes]) -> Verdict:
         head = self._head(connection)
@@ -187,7 +187,7 @@ class _Check:
             raise _BrokenError(self.size, "has columns that differ from its body")
         if row.kind == Kind.ENTRIES_ERASED.value:
             try:
-                self._erasures.append(decode_event(body))
+                self._erasures.append((self.size, decode_event(body)))
             except AuditError as error:
                 raise _BrokenError(self.size, f"is not an event: {error}") from error
 
@@ -224,19 +224,26 @@ class _Check:
 
     def _check_erasures(self) -> None:
         """Exactly those entries are empty that an event in the log says were erased."""
-        for event in self._erasures:
-            self._check_erasure(event.details)
+        for leaf_index, event in self._erasures:
+            self._check_erasure(leaf_index, event.details)
         if self._erased:
             raise _BrokenError(min(self._erased), "is empty, and no event says that it was erased")
 
-    def _check_erasure(self, details: Mapping[str, Any]) -> None:
+    def _check_erasure(self, said_by: int, details: Mapping[str, Any]) -> None:
+        entries = details.get("entries")
+        if not isinstance(entries, list) or not all(type(entry) is int for entry in entries):
+            raise _BrokenError(said_by, "names no entries that were erased")
         kept = []
-        for leaf_index in details.get("entries", ()):
+        for leaf_index in entries:
             row = self._erased.pop(leaf_index, None)
             if row is None:
                 raise _BrokenError(leaf_index, "was erased, and is there all the same")
             kept.append((leaf_index, row.event_id, row.kind, row.at))
-        if not kept or erasure_details(kept) != details:
+        try:
+            left = erasure_details(kept)
+        except (TypeError, ValueError):  # a damaged column holds what no event can
+            left = {}
+        if not kept or left != details:
             first = kept[0][0] if kept else None
             raise _BrokenError(first, "is not what was left when it was erased")
 

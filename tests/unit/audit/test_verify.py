@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from audit.database import open_engine, reading, writing
 from audit.errors import DatabaseDamagedError
-from audit.events import commitment, encode_event
+from audit.events import Event, Kind, commitment, encode_event
 from audit.models import log_checkpoints, log_entries, log_head, log_tiles
 from audit.tlog.merkle import leaf_hash, node_hash
 from audit.tlog.note import NoteKey
@@ -339,7 +339,10 @@ def add_an_entry_to_the_tree(connection: Connection) -> None:
 
 
 def add_an_event_to_the_tree(connection: Connection) -> None:
-    event = an_event(99)
+    add_to_the_tree(connection, an_event(99))
+
+
+def add_to_the_tree(connection: Connection, event: Event) -> None:
     body = encode_event(event)
     entry = commitment(bytes(16), body)
     row = {"leaf_index": 9, "event_id": event.event_id, "kind": event.kind.value, "at": event.at,
@@ -347,6 +350,16 @@ def add_an_event_to_the_tree(connection: Connection) -> None:
     connection.execute(insert(log_entries).values(row))
     tile = connection.execute(select(log_tiles.c.hashes)).scalar_one()
     connection.execute(update(log_tiles).values(hashes=tile + leaf_hash(entry)))
+
+
+def add_an_erasure_to_the_tree(connection: Connection) -> None:
+    """Of something that is no list of entries."""
+    event = Event(b"z" * 16, Kind.ENTRIES_ERASED, NOW, None, {"entries": 1, "kept": bytes(32)})
+    add_to_the_tree(connection, event)
+
+
+def give_an_erased_entry_a_time_beyond_our_cbor(connection: Connection) -> None:
+    connection.execute(update(log_entries).where(ENTRY == 1).values(at=2**60))
 
 
 def add_a_tile(connection: Connection) -> None:
@@ -378,6 +391,8 @@ CHANGES: dict[Callable[[Connection], None], tuple[int | None, str]] = {
     add_an_entry: (9, "not the one in the tree"),
     add_an_entry_to_the_tree: (9, "no event says that it was erased"),
     add_an_event_to_the_tree: (9, "stands beyond the signed head"),
+    add_an_erasure_to_the_tree: (9, "names no entries"),
+    give_an_erased_entry_a_time_beyond_our_cbor: (1, "not what was left"),
     add_a_tile: (None, "tile 3/0"),
     delete_the_tiles: (0, "not the one in the tree"),
     delete_the_head: (0, "no head"),
