@@ -54,7 +54,7 @@ class _Group(click.Group):
         except (KeysError, UnicodeError) as error:
             reason = str(error)
         except OSError as error:
-            reason = f"{error.filename}: {error.strerror}"
+            reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         click.echo(f"error: {reason}", err=True)
         return ctx.exit(_REFUSED)
 
@@ -421,7 +421,12 @@ def _passphrase(file: Path | None, *, confirm: bool = False) -> str:
             "Passphrase", hide_input=True, confirmation_prompt=confirm, err=True
         )
         return entered
-    return read_private(file).decode().partition("\n")[0]
+    content = read_private(file)
+    try:
+        return content.decode().partition("\n")[0]
+    except UnicodeDecodeError:
+        # Its text, and the object itself, hold what could not be decoded.
+        raise SourceFileError(f"{file}: the passphrase is not in UTF-8") from None
 
 
 def _line(info: KeyInfo) -> str:

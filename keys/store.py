@@ -71,13 +71,14 @@ class Keystore:
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.require_private_folder(folder)
-        if any(folder.iterdir()):
-            raise KeystoreExistsError(f"{folder} is not empty")
         master = Master(randomness(KEY_BYTES), environment)
+        sealed = seal_master(master, passphrase, ops=ops, mem=mem, randomness=randomness)
         store = cls(folder, master, randomness)
-        store._write(
-            _MASTER, seal_master(master, passphrase, ops=ops, mem=mem, randomness=randomness)
-        )
+        with files.locked(folder):
+            # Argon2id takes its time, and two may be making a keystore here.
+            if any(folder.iterdir()):
+                raise KeystoreExistsError(f"{folder} is not empty")
+            store._write(_MASTER, sealed)
         return store
 
     @classmethod

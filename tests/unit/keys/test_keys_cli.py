@@ -1,5 +1,6 @@
 """The commands `keys` and `trust`: a whole ceremony with files, and one clear line on errors."""
 
+import errno
 import hashlib
 import json
 from dataclasses import replace
@@ -303,6 +304,30 @@ def test_passphrase_file_that_others_can_read_is_refused(machine: Machine) -> No
     """A passphrase in a file is as private as the keys."""
     (machine.folder / "passphrase").chmod(0o644)
     assert "open to other users" in _refused(machine.run("keys", "list"))
+
+
+def test_passphrase_file_that_is_no_text_is_refused_without_a_byte_of_it(machine: Machine) -> None:
+    """An error about a passphrase shows nothing of it: neither a byte nor its length."""
+    (machine.folder / "passphrase").write_bytes(b"correct horse \xe9 staple")
+    said = _refused(machine.run("keys", "list"))
+    assert "UTF-8" in said
+    assert "e9" not in said.replace(str(machine.folder), "")
+    assert "14" not in said.replace(str(machine.folder), "")
+
+
+def test_disk_that_is_full_is_said_without_a_file_that_is_none(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system names no file when a write fails."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    name = machine.new_key("code")
+    monkeypatch.setattr(cli, "_write", full)
+    said = _refused(machine.run("keys", "export-public", name, "--out", tmp_path / "out"))
+    assert "No space left" in said
+    assert "None" not in said
 
 
 def test_out_never_writes_over_a_file(machine: Machine, tmp_path: Path) -> None:

@@ -306,6 +306,20 @@ def test_create_over_something_else_is_refused(store: Keystore, folder: Path) ->
     assert store.keys() == (store.info(kid),)
 
 
+def test_create_while_another_creates_in_the_folder_never_replaces_it(folder: Path) -> None:
+    """Of two that make a keystore in one folder, one does, and its keys stay readable."""
+    calls = iter(range(99))
+
+    def interrupted(length: int) -> bytes:
+        if next(calls) == 1:  # after the look at the folder, before anything is written
+            make_store(folder).new_secret("pepper")
+        return bytes(length)
+
+    with pytest.raises(KeystoreExistsError):
+        Keystore.create(folder, "another one", ops=1, mem=8192, randomness=interrupted)
+    assert len(Keystore.open(folder, PASSPHRASE).secret("pepper")) == 32
+
+
 def test_open_what_is_not_there_is_missing(store: Keystore, folder: Path, tmp_path: Path) -> None:
     """Folders, keys and secrets that do not exist are named as missing."""
     with pytest.raises(KeystoreMissingError, match="nowhere"):
