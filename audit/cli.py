@@ -1,12 +1,12 @@
 """`celadon audit`: verify the log, and hand out checkpoints and proofs. Shell.
 
-Exit codes: 0 as asked, 1 the log does not verify, 2 it could not be asked.
+Exit codes: 0 as asked, 1 the log does not verify, 2 it could not be asked. Unlike in the other
+commands of `celadon` 1 is a verdict here, for monitoring: nothing else may end with it.
 """
 
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,6 +21,7 @@ from audit.publish import write_public
 from audit.tlog.note import NoteKey, parse_vkey
 from audit.tlog.proof import encode_proof
 from audit.verify import Broken, Verified, verify_log
+from keys.instants import format_time
 
 __all__ = ["audit"]
 
@@ -36,8 +37,10 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (AuditError, ValueError, OSError) as error:
+        except (AuditError, ValueError) as error:
             reason = str(error)
+        except OSError as error:
+            reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         except DBAPIError as error:
             reason = f"the database: {error.orig}"
         click.echo(f"error: {reason}", err=True)
@@ -75,7 +78,7 @@ def verify(database: str, vkey: Path, seen: tuple[Path, ...]) -> None:
     match verdict:
         case Verified(size, root, time):
             root_text = base64.b64encode(root).decode()
-            when = "" if time is None else f", signed {datetime.fromtimestamp(time, UTC):%F %TZ}"
+            when = "" if time is None else f", signed {format_time(time)}"
             click.echo(f"verified: {size} entries, root {root_text}{when}")
         case Broken() as broken:
             click.echo(f"BROKEN: {broken}")

@@ -46,7 +46,7 @@ def test_verify_log_in_order_exits_0(world: World) -> None:
     result = world.run("verify", "--seen", seen)
     assert result.exit_code == 0
     assert result.stdout.startswith("verified: 20 entries, root ")
-    assert "2020-12-13" in result.stdout
+    assert result.stdout.endswith(", signed 2020-12-13T00:00:00Z\n")
 
 
 def test_verify_one_byte_flipped_names_the_entry_and_exits_1(world: World) -> None:
@@ -138,3 +138,13 @@ def test_wrong_vkey_file_is_said(world: World) -> None:
     (world.public / "log" / "vkey").write_text("not a key\n")
     result = world.run("verify")
     assert (result.exit_code, result.stderr) == (2, "error: not a verifier key\n")
+
+
+def test_publish_into_a_folder_that_cannot_be_written_names_it(
+    world: World, tmp_path: Path
+) -> None:
+    """The file, then why, as in the other commands; no number of the operating system."""
+    (tmp_path / "file").touch()
+    result = world.run("publish", str(tmp_path / "file" / "public"))
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {tmp_path}/file/public/log: Not a directory\n"
