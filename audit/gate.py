@@ -9,7 +9,7 @@ one person and the fields that were allowed.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias
@@ -97,13 +97,6 @@ class Gate:
                 return Refused(leaf_index, reason)
             case Allowed(_, fields):
                 return Opened(leaf_index, _load(load, request.subject, fields))
-
-    def open_each(
-        self, requests: Iterable[AccessRequest], load: Loader, *, now: int
-    ) -> Iterator[Opened | Refused]:
-        """Read several people, each decided, logged and loaded before the next is looked at."""
-        for request in requests:
-            yield self.open(request, load, now=now)
 
     def grant(self, grant: Grant, *, now: int) -> int:
         """Make a grant exist; gives its leaf index. Doing it twice has one effect.

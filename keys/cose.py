@@ -16,9 +16,8 @@ from keys.errors import CborError, Sign1Error
 from keys.kid import KID_BYTES
 
 __all__ = [
-    "ALG_EDDSA", "HEADER_ALG", "HEADER_KID", "HEADER_TYP", "MessageSigner", "Sign1",
-    "VerifiedPayload", "encode_protected", "kid_of_protected", "parse_sign1",
-    "sig_structure", "sign_sign1", "verify_sign1",
+    "HEADER_TYP", "MessageSigner", "Sign1", "VerifiedPayload", "encode_protected",
+    "kid_of_protected", "parse_sign1", "sig_structure", "sign_sign1", "verify_sign1",
 ]  # fmt: skip
 
 HEADER_ALG: Final = 1  # RFC 9052 §3.1

@@ -81,11 +81,6 @@ class KeyInfo:
     def state(self) -> KeyState:
         return self.history[-1].state
 
-    @property
-    def was_compromised(self) -> bool:
-        """True for good, also after the key is destroyed."""
-        return any(moved.state is KeyState.COMPROMISED for moved in self.history)
-
     def moved(self, state: KeyState, now: int) -> "KeyInfo":
         """The record after a move.
 

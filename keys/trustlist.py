@@ -16,7 +16,6 @@ from keys.errors import (
     SignatureError,
     TrustListEnvironmentError,
     TrustListEpochError,
-    TrustListError,
     TrustListFormatError,
     TrustListKeyError,
     TrustListQuorumError,
@@ -27,7 +26,6 @@ from keys.kid import kid
 from keys.purpose import Environment, Purpose
 from keys.trustenvelope import (
     MAX_BYTES,
-    TYP,
     Envelope,
     Signature,
     encode_envelope,
@@ -35,13 +33,12 @@ from keys.trustenvelope import (
     sign_payload,
     signed_bytes,
 )
-from keys.trustmodel import MAX_KEYS, MAX_LIST_NUMBER, ListedIssuer, ListedKey, Roots, TrustList
+from keys.trustmodel import ListedIssuer, ListedKey, Roots, TrustList
 
 __all__ = [
-    "MAX_BYTES", "MAX_KEYS", "MAX_LIST_NUMBER", "TYP", "Environment", "ListedIssuer", "ListedKey",
-    "Purpose", "Roots", "Signature", "TrustList", "TrustListError", "decode_roots",
-    "decode_trust_list", "encode_envelope", "encode_roots", "encode_trust_list",
-    "recall_trust_list", "sign_payload", "sign_trust_list", "verify_trust_list",
+    "MAX_BYTES", "ListedIssuer", "ListedKey", "Roots", "TrustList", "decode_roots",
+    "decode_trust_list", "encode_roots", "encode_trust_list", "recall_trust_list",
+    "sign_trust_list", "verify_trust_list",
 ]  # fmt: skip
 
 T = TypeVar("T")

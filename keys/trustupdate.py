@@ -17,7 +17,7 @@ from keys.errors import (
 from keys.instants import format_time
 from keys.trustlist import Roots, TrustList, verify_trust_list
 
-__all__ = ["MAX_SKEW_S", "MAX_STEP", "accept_trust_list", "require_current", "trusted_roots"]
+__all__ = ["MAX_SKEW_S", "MAX_STEP", "accept_trust_list"]
 
 #: Versions that may be missed between two visits; three years of a list an hour.
 MAX_STEP: Final = 26_280
@@ -42,15 +42,15 @@ def accept_trust_list(held: TrustList | None, data: bytes, *, roots: Roots, now:
         TrustListError: Any other leaf: refused.
     """
     # (1) Form, (2) quorums, (3) keys and ranges, (4) environment, (5) one epoch at a time.
-    trust = verify_trust_list(data, trusted_roots(held, roots))
+    trust = verify_trust_list(data, _trusted_roots(held, roots))
     if held is not None:
         _require_successor(held, trust)
     # (9) Time comes last, so that a wrong clock hides none of the alarms above.
-    require_current(trust, now)
+    _require_current(trust, now)
     return trust
 
 
-def trusted_roots(held: TrustList | None, roots: Roots) -> Roots:
+def _trusted_roots(held: TrustList | None, roots: Roots) -> Roots:
     """The newer of the roots given by hand and those of the list held."""
     if held is None or held.roots.epoch < roots.epoch:
         return roots
@@ -77,7 +77,7 @@ def _require_successor(held: TrustList, trust: TrustList) -> None:
         )
 
 
-def require_current(trust: TrustList, now: int) -> None:
+def _require_current(trust: TrustList, now: int) -> None:
     """Raise unless *now* lies within the life of the list.
 
     Raises:

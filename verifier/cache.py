@@ -16,7 +16,7 @@ from keys import cbor
 from keys.errors import CborError, TrustListError
 from keys.trustlist import MAX_BYTES, Roots, TrustList, decode_roots, recall_trust_list
 from verifier.errors import CacheError, StatusListError
-from verifier.folder import Folder, Generation
+from verifier.folder import NOT_SET_UP, Folder, Generation
 from verifier.statuslist import MAX_TOKEN_BYTES, StatusList, recall_status_list
 
 __all__ = [
@@ -112,7 +112,7 @@ class Cache:
         """
         data = self.files.read(ROOTS, max_bytes=MAX_SMALL_BYTES)
         if data is None:
-            raise CacheError(f"{self.path}: not set up yet; see celadon-verify setup --help")
+            raise CacheError(f"{self.path}: {NOT_SET_UP}")
         try:
             return decode_roots(data)
         except TrustListError as error:

@@ -17,13 +17,13 @@ from typing import Final
 
 from verifier.errors import CacheError
 
-__all__ = ["Folder", "Generation"]
+__all__ = ["NOT_SET_UP", "Folder", "Generation"]
 
 _CURRENT: Final = "current"
 _LOCK: Final = "lock"
 _PREFIX: Final = "lists-"
 _WORLD_WRITABLE: Final = 0o002
-_NOT_SET_UP: Final = "not set up yet; see celadon-verify setup --help"
+NOT_SET_UP: Final = "not set up yet; see celadon-verify setup --help"
 _MODE_FILE: Final = 0o644  # everything in here is published; nobody else may change it
 _MODE_FOLDER: Final = 0o755
 
@@ -57,9 +57,7 @@ class Folder:
         try:
             mode = os.stat(self.path).st_mode
         except FileNotFoundError:
-            raise CacheError(
-                f"{self.path}: not set up yet; see celadon-verify setup --help"
-            ) from None
+            raise CacheError(f"{self.path}: {NOT_SET_UP}") from None
         except OSError as error:
             raise CacheError(f"{self.path}: {error.strerror}") from error
         if mode & _WORLD_WRITABLE and os.name != "nt":
@@ -83,7 +81,7 @@ class Folder:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _MODE_FILE)
         except FileNotFoundError:
-            raise CacheError(f"{self.path}: {_NOT_SET_UP}") from None
+            raise CacheError(f"{self.path}: {NOT_SET_UP}") from None
         try:
             _lock_now(descriptor)
             yield

@@ -67,7 +67,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusList:
-    """A verified list.
+    """A list: verified, unless `peek_status_list` gave it.
 
     Attributes:
         ends: The first second at which it decides nothing any more.
@@ -252,7 +252,7 @@ def peek_status_list(data: bytes, *, list_number: int) -> StatusList:
         StatusListError: Not that status list: the file was damaged.
     """
     token = _parse(data, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
-    sub, issued_at, exp, ttl, bits, lst = _decode_claims(VerifiedPayload(token.payload))
+    sub, issued_at, exp, ttl, bits, lst = _decode_claims(token.payload)
     if not sub.endswith(f"/{list_number}.cwt"):
         raise StatusListScopeError(f"another list in the place of list {list_number}")
     packed = _inflate(lst, max_bytes=MAX_ENTRIES * bits // 8)
@@ -360,15 +360,6 @@ class Snapshot:
     exp: int
     trust_version: int
     digests: Mapping[int, bytes]
-
-    def require(self, held: StatusList) -> None:
-        """Raise unless *held* is the list that this snapshot names.
-
-        Raises:
-            SnapshotError: It is not.
-        """
-        if self.digests.get(held.list_number) != held.sha256:
-            raise SnapshotError(f"list {held.list_number} is not the one of the snapshot")
 
 
 def sign_snapshot(snapshot: Snapshot, signer: MessageSigner) -> bytes:

@@ -19,13 +19,12 @@ from nacl import bindings
 from keys import cbor
 from keys.cose import sign_sign1
 from keys.kid import kid
+from keys.purpose import Environment, Purpose
 from keys.signer import SeedSigner
 from keys.trustenvelope import Signature, encode_envelope, sign_payload, signed_bytes
 from keys.trustlist import (
-    Environment,
     ListedIssuer,
     ListedKey,
-    Purpose,
     Roots,
     TrustList,
     encode_roots,

@@ -299,22 +299,6 @@ def test_gate_repeated_request_is_a_second_read(door: Door) -> None:
     assert len(events(door, Kind.ACCESS_GRANTED)) == 2
 
 
-def test_gate_bulk_read_is_logged_person_by_person(door: Door) -> None:
-    """When the third of many is loaded, exactly three are in the log; who stops early read less."""
-    logged: list[int] = []
-
-    def load(subject: bytes, fields: frozenset[Field]) -> Mapping[Field, object]:
-        logged.append(len(events(door, Kind.ACCESS_GRANTED)))
-        return door.load(subject, fields)
-
-    requests = (a_request(subject=bytes([number] * 16)) for number in range(50))
-    answers = door.gate.open_each(requests, load, now=NOW)
-    for _ in range(3):
-        next(answers)
-    assert logged == [1, 2, 3]
-    assert len(events(door, Kind.ACCESS_GRANTED)) == 3
-
-
 def test_gate_ended_grant_lets_nobody_in(door: Door) -> None:
     """From the moment a grant is ended, the next read is refused; ending twice is an error."""
     door.gate.end_grant(a_grant().grant_id, by="head-of-desk-2", now=NOW)

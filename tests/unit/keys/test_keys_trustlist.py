@@ -21,7 +21,6 @@ from keys.trustenvelope import (
     sig_structure,
 )
 from keys.trustlist import (
-    MAX_KEYS,
     ListedIssuer,
     ListedKey,
     Roots,
@@ -33,6 +32,7 @@ from keys.trustlist import (
     sign_trust_list,
     verify_trust_list,
 )
+from keys.trustmodel import MAX_KEYS
 from keys.trustupdate import accept_trust_list
 from tests.shared_vectors import read_json
 from tests.vectors import generate_trust_list as generate
