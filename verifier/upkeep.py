@@ -51,7 +51,8 @@ def _set_up(options: "Namespace", settings: Settings, out: TextIO) -> None:
     if roots is not None:
         digest = sha256(roots).hexdigest()
         print("compare this with what you were given on paper or by telephone:", file=out)
-        print("  roots  " + " ".join(digest[i : i + 8] for i in range(0, 64, 8)), file=out)
+        # In the groups in which `celadon trust roots` prints it for that paper.
+        print("  SHA-256: " + " ".join(digest[i : i + 4] for i in range(0, 64, 4)), file=out)
 
 
 def _lasting(name: str) -> str:
