@@ -76,9 +76,9 @@ def verify_connection(
     check = _Check(key)
     try:
         verdict = check.run(connection, list(seen))
-        _check_gate(connection, verdict)
         if connection.dialect.name == "sqlite":
-            _check_file(connection)
+            _check_file(connection)  # before the gate: damaged pages give rows that cannot be
+        _check_gate(connection, verdict)
     except _BrokenError as error:
         return Broken(error.leaf_index, str(error))
     except (DatabaseDamagedError, DBAPIError) as error:

@@ -1,12 +1,13 @@
 """Every value in the gate's tables is one that the log says, or is found."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Table, delete, func, insert, select, update
 
 from audit.access import DAY_S, Field, own_record_request
-from audit.database import reading, writing
+from audit.database import open_engine, reading, writing
 from audit.gate import Opened
 from audit.gatecheck import gate_problems
 from audit.models import access_uses, closed_cases, grants
@@ -124,3 +125,24 @@ def test_verify_log_after_a_gate_row_was_changed_tells(door: Door) -> None:
     broken = verify_log(door.engine, door.log.key)
     assert isinstance(broken, Broken)
     assert "not counted as the log says" in str(broken)
+
+
+def test_verify_log_after_the_page_of_grants_was_damaged_tells(tmp_path: Path) -> None:
+    """A cell pointer that leads astray gives a grant without an id: a finding, not an error."""
+    path = tmp_path / "log.db"
+    door = open_door(f"sqlite:///{path}")
+    door.gate.grant(a_grant(own_subject=CLERKS_OWN), now=NOW)
+    with reading(door.engine) as connection:
+        size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+        page = connection.exec_driver_sql(
+            "SELECT rootpage FROM sqlite_master WHERE name = ?", (grants.name,)
+        ).scalar_one()
+    door.engine.dispose()
+    data = bytearray(path.read_bytes())
+    data[(page - 1) * size + 8] ^= 1  # the first cell pointer, behind a leaf's header of 8 bytes
+    path.write_bytes(data)
+    engine = open_engine(f"sqlite:///{path}")
+    broken = verify_log(engine, door.log.key)
+    engine.dispose()
+    assert isinstance(broken, Broken)
+    assert "the database's file is damaged" in str(broken)
