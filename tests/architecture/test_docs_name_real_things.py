@@ -18,6 +18,19 @@ def test_page_names_files_that_exist(page: str) -> None:
     assert not [name for name in sorted(named) if not (ROOT / name).exists()]
 
 
+def test_every_page_links_to_files_that_exist() -> None:
+    """A reader who follows a link arrives."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text())
+        if "://" not in link
+    ]
+    assert links
+    assert not [(page.name, link) for page, link in links if not (page.parent / link).exists()]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_page_names_tests_that_exist(page: str) -> None:
     """A protection whose test is gone is not a protection any more."""
