@@ -21,7 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from audit.errors import DatabaseDamagedError
 
-__all__ = ["create_tables", "is_disk_failure", "is_sqlite", "open_engine", "reading", "writing"]
+__all__ = ["create_tables", "is_disk_failure", "open_engine", "reading", "writing"]
 
 #: Milliseconds that a writer waits for another process to finish.
 _BUSY_TIMEOUT_MS: Final = 10_000
@@ -67,14 +67,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that sees one state of the database, whoever writes meanwhile."""
     with engine.connect() as connection:
-        if not is_sqlite(engine):
+        if engine.dialect.name != "sqlite":
             connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             yield connection
-
-
-def is_sqlite(engine: Engine) -> bool:
-    return engine.dialect.name == "sqlite"
 
 
 def is_disk_failure(error: DBAPIError) -> bool:
@@ -125,9 +121,12 @@ def _open_sqlite(url: URL) -> Engine:
 
 def _make_private(path: Path) -> None:
     """Create the file for its owner alone, or take the others' rights away."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        path.chmod(0o600)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        # Not opened: closing it would drop every lock that SQLite holds on it in this process.
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o600)
 
 
 def _on_connect(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:

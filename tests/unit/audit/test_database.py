@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from audit.database import is_sqlite, open_engine, reading, writing
+from audit.database import open_engine, reading, writing
 from audit.errors import DatabaseDamagedError
 from audit.models import closed_cases, log_entries, metadata
 from tests.log_support import a_log, opened, some_events
@@ -222,13 +224,6 @@ def test_migration_without_a_url_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
         command.upgrade(alembic_config(), "head")
 
 
-def test_open_engine_is_sqlite_by_its_url(engine_url: str) -> None:
-    """The kind of database is known without connecting."""
-    engine = open_engine(engine_url)
-    assert is_sqlite(engine) is engine_url.startswith("sqlite")
-    engine.dispose()
-
-
 def test_sql_for_an_administrator_has_every_table(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -247,3 +242,27 @@ def test_driver_errors_are_database_errors(engine_url: str) -> None:
         reading(engine) as connection,
     ):
         connection.execute(text("SELECT nothing FROM nowhere"))
+
+
+def test_open_engine_twice_in_a_process_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Who closes any descriptor of a file drops all locks of his process on it (POSIX)."""
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    first = open_engine(url)
+    with reading(first) as connection:
+        connection.exec_driver_sql("SELECT * FROM sqlite_schema").all()
+    assert not _unlocked(tmp_path / "log.db")
+    second = open_engine(url)
+    assert not _unlocked(tmp_path / "log.db")
+    first.dispose()
+    second.dispose()
+    assert _unlocked(tmp_path / "log.db")
+
+
+def _unlocked(path: Path) -> bool:
+    """Whether another process could take what SQLite calls the shared lock for itself."""
+    code = (
+        "import fcntl, sys\nfile = open(sys.argv[1], 'r+b')\n"
+        "fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)"
+    )
+    tried = subprocess.run([sys.executable, "-c", code, path], check=False, capture_output=True)
+    return tried.returncode == 0
