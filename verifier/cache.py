@@ -158,7 +158,8 @@ class Cache:
 
 
 def _list_numbers(files: Generation) -> list[int]:
-    return sorted(int(name.removesuffix(".cwt")) for name in files.names("status"))
+    stems = (name.removesuffix(".cwt") for name in files.names("status"))
+    return sorted(int(stem) for stem in stems if stem.isdecimal())  # not what a desktop left
 
 
 def encode_seen(seen: Seen) -> bytes:

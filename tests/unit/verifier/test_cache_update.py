@@ -379,6 +379,16 @@ def test_held_status_list_of_yesterday_is_stale_not_absent(command: Run) -> None
     assert verdict(command, now=at) is Reason.STALE_STATUS
 
 
+def test_file_that_a_desktop_left_among_the_lists_is_passed_over(command: Run) -> None:
+    """Who looks at the folder with a file manager does not stop its updates for good."""
+    current = Path(Cache(str(command.folder)).files.path or "")
+    for name in ("Thumbs.db", ".DS_Store", "x.cwt", "\u00b2.cwt"):
+        (current / "status" / name).write_bytes(b"")
+    assert command("lists").status == 0
+    assert take(command, published(World(now=NOW + HOUR_S)), now=NOW + HOUR_S).problems == ()
+    assert command("lists").status == 0
+
+
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "other list"])
 def test_damaged_status_list_never_admits(command: Run, damage: str) -> None:
     """D12: a held list that changed on the disk decides nothing, and the next update repairs it."""
