@@ -58,28 +58,30 @@ def _events(
         yield event_id, at, None if body is None else decode_event(body)
 
 
-def _logged_grants(connection: Connection) -> tuple[dict[bytes, str | None], dict[object, int]]:
+def _logged_grants(connection: Connection) -> tuple[dict[bytes, str | None], dict[bytes, int]]:
     """Principals of all grants (None: erased with the clerk's own record), and ends of some."""
     made: dict[bytes, str | None] = {}
-    ended: dict[object, int] = {}
+    ended: dict[bytes, int] = {}
     kind = log_entries.c.kind == Kind.GRANT_CHANGED.value
     for event_id, at, event in _events(connection, kind):
-        if event is not None and "ended" in event.details:
-            ended[event.details["ended"]] = at
-        else:
-            made[event_id] = None if event is None else decode_grant(event).principal
+        match None if event is None else event.details.get("ended"):
+            case bytes(grant_id):
+                ended[grant_id] = at
+            case _:
+                made[event_id] = None if event is None else decode_grant(event).principal
     return made, ended
 
 
 def _case_problems(connection: Connection) -> Iterator[str]:
     cases = closed_cases.c
-    rows = connection.execute(select(cases.organisation, cases.reference, cases.event_id))
+    columns = (cases.event_id, cases.organisation, cases.reference)
+    stored = {row.event_id: tuple(row)[1:] for row in connection.execute(select(*columns))}
     logged = {
-        (event.details.get("org"), event.details.get("case"), event_id)
+        event_id: (event.details.get("org"), event.details.get("case"))
         for event_id, _, event in _events(connection, log_entries.c.kind == Kind.CASE_CLOSED.value)
         if event is not None
     }
-    if {tuple(row) for row in rows} != logged:
+    if stored != logged:
         yield "the closed cases are not those of the log"
 
 

@@ -8,10 +8,12 @@ from sqlalchemy import Table, delete, func, insert, select, update
 
 from audit.access import DAY_S, Field, own_record_request
 from audit.database import open_engine, reading, writing
+from audit.events import Event, Kind
 from audit.gate import Opened
 from audit.gatecheck import gate_problems
 from audit.models import access_uses, closed_cases, grants
 from audit.verify import Broken, Verified, verify_log
+from keys import cbor
 from tests.access_support import CASE, GRANDMOTHER, HOSPITAL, NOW, a_grant, a_request
 from tests.audit_support import Door, open_door
 
@@ -115,6 +117,25 @@ def test_gate_after_the_clerks_own_record_was_erased_lets_him_in_no_more(door: D
     """A grant is its entry: without the entry it opens nothing, and is granted anew."""
     door.log.erase(CLERKS_OWN, now=NOW + 5)
     assert not isinstance(door.gate.open(a_request(), door.load, now=NOW + 6), Opened)
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        (Kind.GRANT_CHANGED, {"ended": [1], "by": HEAD}),
+        (Kind.GRANT_CHANGED, {"ended": None, "by": HEAD}),
+        (Kind.GRANT_CHANGED, {}),
+        (Kind.CASE_CLOSED, {"org": [1], "case": {"a": 1}, "by": HEAD}),
+        (Kind.ACCESS_GRANTED, {"grant": [1], "org": [1], "purpose": [1]}),
+    ],
+    ids=str,
+)
+def test_verify_log_with_a_signed_event_that_no_gate_writes_tells(
+    door: Door, kind: Kind, details: dict[str, cbor.Value]
+) -> None:
+    """Whoever runs the log can sign anything, and still cannot end an auditor's program."""
+    door.log.append([Event(b"z" * 16, kind, NOW + 5, None, details)], now=NOW + 5)
+    assert isinstance(verify_log(door.engine, door.log.key), Broken)
 
 
 def test_verify_log_after_a_gate_row_was_changed_tells(door: Door) -> None:
