@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NoReturn
 
+from verifier import __version__
 from verifier.settings import PROFILES
 
 __all__ = ["HELP", "parse", "time_of"]
@@ -85,7 +86,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="celadon-verify", add_help=True, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version="celadon-verify 0.1.0")
+    parser.add_argument("--version", action="version", version=f"celadon-verify {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_check(commands.add_parser("check", allow_abbrev=False, help="check codes"))
     update = commands.add_parser("update", allow_abbrev=False, help="take newer lists")
