@@ -289,6 +289,7 @@ def _distinct(events: Iterable[Event]) -> dict[bytes, Event]:
     """Each event once, in order."""
     distinct: dict[bytes, Event] = {}
     for event in events:
-        if distinct.setdefault(event.event_id, event) != event:
+        first = distinct.setdefault(event.event_id, event)
+        if first is not event and first != event:
             raise EventConflictError("two events of one batch share an id")
     return distinct

@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from audit.events import Event, Kind
 from issuer.core import Secrets
@@ -67,8 +67,7 @@ def person_keys(store: Store, secrets: Secrets, subjects: Sequence[bytes]) -> di
     }
 
 
-@dataclass(frozen=True, slots=True)
-class BatchHead:
+class BatchHead(NamedTuple):
     """The open columns of a row of `code_batch`, in their order. The seal authenticates them."""
 
     event_id: bytes

@@ -79,6 +79,8 @@ class Edge:
         added = [list(leaves)]
         for leaf in leaves:
             completed = frontier.append(leaf)
+            if len(completed) <= TILE_HEIGHT:  # as for 255 leaves of 256
+                continue
             for level, subtree in enumerate(completed[TILE_HEIGHT::TILE_HEIGHT], start=1):
                 if level == len(added):
                     added.append([])

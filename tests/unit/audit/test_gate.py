@@ -448,4 +448,4 @@ def test_decode_grant_of_an_event_that_no_gate_wrote_is_refused(change: dict[str
     event = encode_grant(a_grant(), now=NOW)
     assert decode_grant(event) == a_grant()
     with pytest.raises(EventError):
-        decode_grant(replace(event, details={**event.details, **change}))
+        decode_grant(event._replace(details={**event.details, **change}))

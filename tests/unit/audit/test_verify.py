@@ -4,7 +4,6 @@ import random
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -228,7 +227,7 @@ def test_verify_index_that_finds_other_rows_is_noticed(tmp_path: Path) -> None:
     path, subject = tmp_path / "log.db", b"the subject here"
     with opened(f"sqlite:///{path}") as engine:
         log = a_log(engine)
-        log.append([replace(an_event(0), subject=subject)], now=NOW)
+        log.append([an_event(0)._replace(subject=subject)], now=NOW)
     original = path.read_bytes()
     places = [found.start() for found in re.finditer(subject, original)]
     assert len(places) == 3  # column, body, index
