@@ -5,7 +5,8 @@ request is one entry: of one code on paper, of eight on a phone. "The whole path
 service does on top of that: look for an earlier answer, open the person's key, read and assess
 evidence, burn positions by compare and set, check each code again as a door would, seal the batch
 under the person's key, stage the event, commit the issuer's database, then the log's. The check
-alone costs 2.7 signatures, so the whole path is also held against raw sign and verify together.
+alone costs 2.7 signatures, so the whole path is also held against raw sign and verify together,
+and has no target: those of the design are for minting without a check.
 How much 64 clients gain by sharing a flush depends on what a flush costs, so that is printed too.
 Real files, SQLite, WAL, synchronous FULL.
 """
@@ -133,7 +134,7 @@ def _sets(office: Desk, turns: Iterator[int]) -> Iterator[Row]:
         logged = each[f"logged {medium}"]
         yield stated(f"mint, log entry durable, {medium}, sets of {LOGGED:,}", logged, "us/code")
         share = f"mint, log entry durable, {medium}: share of sign rate"
-        yield at_least(share, sign / logged, 0.55)
+        yield at_least(f"{share}, no self-check", sign / logged, 0.55)
     for medium in ("phone", "paper"):
         yield stated(f"whole path, {medium}, sets of {SET}", each[medium], "us/code")
         yield stated(f"whole path, {medium}: share of sign rate", sign / each[medium], "x")
