@@ -5,8 +5,8 @@ was made for. Destroying a person's wrapped key makes all of it unreadable for e
 """
 
 import hashlib
-import struct
 from collections.abc import Iterable
+from struct import Struct
 from typing import Final
 
 from nacl import bindings
@@ -19,6 +19,8 @@ __all__ = ["KEY_BYTES", "NONCE_BYTES", "associated", "mac", "seal", "unseal", "u
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 24
 MAC_BYTES: Final = 16
+_NUMBER: Final = Struct(">cq")
+_LENGTH: Final = Struct(">cI")
 
 
 def seal(data: bytes, *, key: bytes, context: bytes, nonce: bytes) -> bytes:
@@ -70,16 +72,15 @@ def associated(label: str, values: Iterable[int | str | bytes | None]) -> bytes:
     """Bytes that name a row's other columns, one text for one row."""
     parts = [label.encode()]
     for value in values:
-        match value:
-            case None:
-                parts.append(b"n")
-            case int():
-                parts.append(struct.pack(">cq", b"i", value))
-            case str():
-                encoded = value.encode()
-                parts.append(struct.pack(">cI", b"s", len(encoded)) + encoded)
-            case bytes():
-                parts.append(struct.pack(">cI", b"b", len(value)) + value)
+        if isinstance(value, bytes):
+            parts += (_LENGTH.pack(b"b", len(value)), value)
+        elif isinstance(value, int):
+            parts.append(_NUMBER.pack(b"i", value))
+        elif isinstance(value, str):
+            encoded = value.encode()
+            parts += (_LENGTH.pack(b"s", len(encoded)), encoded)
+        elif value is None:
+            parts.append(b"n")
     return b"".join(parts)
 
 
