@@ -205,8 +205,9 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         writer = Writer(engine, log, secrets, _authority(settings, ring, trust, policy, now))
         writer.recover(now=now)
         pepper = keystore.secret(PEPPER)
-        people = People(engine, PeopleKeys(secrets.kek, pepper), cost=cost or IndexCost())
-        sessions = Sessions(engine)
+        people_keys = PeopleKeys(secrets.kek, pepper, secrets.rows)
+        people = People(engine, people_keys, cost=cost or IndexCost())
+        sessions = Sessions(engine, secrets.rows)
         gate = Gate(audit_engine, log)
         source = _signer(keystore, Purpose.EVIDENCE, now).kid.hex()
         enrolment = Enrolment(

@@ -20,8 +20,8 @@ from sqlalchemy import Engine
 
 from issuer.errors import NotBoundError
 from issuer.people import find
-from issuer.sealing import associated
-from issuer.store import Store, read_store
+from issuer.sealing import associated, mac
+from issuer.store import Row, Store, read_store
 
 __all__ = [
     "CODE_LIFE_S",
@@ -51,28 +51,27 @@ _FORGET: Final = "DELETE FROM one_time_code WHERE expires_at <= ?"
 _ASKED: Final = "SELECT count(*) FROM one_time_code WHERE asked_for = ? AND made_at > ?"
 _NEW_CODE: Final = (
     "INSERT INTO one_time_code (request_hash, asked_for, subject, code_hash, tries, made_at,"
-    " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " expires_at, mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_TRY: Final = (
-    "UPDATE one_time_code SET tries = tries + 1 WHERE request_hash = ? AND tries < ?"
-    " AND expires_at > ? RETURNING code_hash, subject"
+_WAITING: Final = (
+    "SELECT request_hash, asked_for, subject, code_hash, tries, made_at, expires_at, mac"
+    " FROM one_time_code WHERE request_hash = ? AND tries < ? AND expires_at > ?"
 )
-_USE_UP: Final = "UPDATE one_time_code SET tries = ? WHERE request_hash = ?"
+_TRIED: Final = "UPDATE one_time_code SET tries = ?, mac = ? WHERE request_hash = ?"
 _BIND: Final = (
-    "INSERT INTO binding (token_hash, binding_id, subject, bound_at, expires_at)"
-    " VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO binding (token_hash, binding_id, subject, bound_at, expires_at,"
+    " revoked_at, mac) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _BINDINGS: Final = (
     "SELECT binding_id, bound_at, expires_at FROM binding WHERE subject = ? AND expires_at > ?"
     " AND revoked_at IS NULL ORDER BY bound_at, binding_id"
 )
-_REVOKE: Final = (
-    "UPDATE binding SET revoked_at = ? WHERE subject = ? AND binding_id = ? AND revoked_at IS NULL"
+_ROW: Final = (
+    "SELECT token_hash, binding_id, subject, bound_at, expires_at, revoked_at, mac FROM binding"
 )
-_WHOSE: Final = (
-    "SELECT subject, expires_at FROM binding WHERE token_hash = ? AND expires_at > ?"
-    " AND revoked_at IS NULL"
-)
+_OWN: Final = f"{_ROW} WHERE subject = ? AND binding_id = ? AND revoked_at IS NULL"
+_REVOKE: Final = "UPDATE binding SET revoked_at = ?, mac = ? WHERE token_hash = ?"
+_WHOSE: Final = f"{_ROW} WHERE token_hash = ? AND expires_at > ? AND revoked_at IS NULL"
 _TOKEN_FORM: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -103,15 +102,20 @@ class Binding:
     expires_at: int
 
 
-def ask(
+def ask(  # noqa: PLR0913 - one operation, its input and what it depends on
     store: Store,
     digest: bytes,
     *,
     pepper: bytes,
+    rows: bytes,
     now: int,
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> Asked:
-    """Make a one-time code for whoever the index entry *digest* belongs to, if anybody."""
+    """Make a one-time code for whoever the index entry *digest* belongs to, if anybody.
+
+    Raises:
+        IntegrityError: The index entry was changed.
+    """
     store.run(_FORGET, (now - _HOUR_S,))
     ((asked,),) = store.rows(_ASKED, (digest, now - _HOUR_S))
     within = asked < MAX_ASKED_PER_HOUR
@@ -120,13 +124,13 @@ def ask(
     row = (
         _hash(request),
         digest,
-        find(store, digest),
+        find(store, digest, rows=rows),
         _code_hash(pepper, request, code),
         0 if within else MAX_TRIES,
         now,
         now + CODE_LIFE_S,
     )
-    store.run(_NEW_CODE, row)
+    store.run(_NEW_CODE, (*row, mac(rows, "one_time_code", row)))
     return Asked(request, code if within else None)
 
 
@@ -136,6 +140,7 @@ def confirm(  # noqa: PLR0913 - one operation, its two inputs and what it depend
     code: str,
     *,
     pepper: bytes,
+    rows: bytes,
     now: int,
     life_s: int,
     randomness: Callable[[int], bytes] = os.urandom,
@@ -145,17 +150,20 @@ def confirm(  # noqa: PLR0913 - one operation, its two inputs and what it depend
     The try counts even when it is refused: commit the transaction in both cases.
     """
     request_hash = _hash(request)
-    found = store.rows(_TRY, (request_hash, MAX_TRIES, now))
-    stored, subject = found[0] if found else (bytes(_HASH_BYTES), None)
+    found = _unchanged(store.rows(_WAITING, (request_hash, MAX_TRIES, now)), "one_time_code", rows)
+    stored, subject = (found[3], found[2]) if found else (bytes(_HASH_BYTES), None)
     right = hmac.compare_digest(stored, _code_hash(pepper, request, code))
+    if found:
+        tries = MAX_TRIES if right and subject is not None else found[4] + 1
+        tried = (*found[:4], tries, *found[5:])
+        store.run(_TRIED, (tries, mac(rows, "one_time_code", tried), request_hash))
     if not right or subject is None:
         return None
-    store.run(_USE_UP, (MAX_TRIES, request_hash))
     bound = Bound(
         _text(randomness(_TOKEN_BYTES)), subject, randomness(_BINDING_ID_BYTES), now + life_s
     )
-    row = (_hash(bound.token), bound.binding_id, subject, now, bound.expires_at)
-    store.run(_BIND, row)
+    row = (_hash(bound.token), bound.binding_id, subject, now, bound.expires_at, None)
+    store.run(_BIND, (*row, mac(rows, "binding", row)))
     return bound
 
 
@@ -164,9 +172,13 @@ def list_bindings(store: Store, subject: bytes, *, now: int) -> tuple[Binding, .
     return tuple(Binding(*row) for row in store.rows(_BINDINGS, (subject, now)))
 
 
-def revoke(store: Store, subject: bytes, binding_id: bytes, *, now: int) -> bool:
+def revoke(store: Store, subject: bytes, binding_id: bytes, *, rows: bytes, now: int) -> bool:
     """End one of the person's own bindings; False where there is none like it to end."""
-    return store.run(_REVOKE, (now, subject, binding_id)) == 1
+    found = _unchanged(store.rows(_OWN, (subject, binding_id)), "binding", rows)
+    if found is None:
+        return False
+    tag = mac(rows, "binding", (*found[:5], now))
+    return store.run(_REVOKE, (now, tag, found[0])) == 1
 
 
 class Sessions:
@@ -176,10 +188,13 @@ class Sessions:
     other one within *remember_s*.
     """
 
-    __slots__ = ("_engine", "_known", "_limit", "_remember_s")
+    __slots__ = ("_engine", "_known", "_limit", "_remember_s", "_rows")
 
-    def __init__(self, engine: Engine, *, remember_s: int = 5, limit: int = 10_000) -> None:
+    def __init__(
+        self, engine: Engine, rows: bytes, *, remember_s: int = 5, limit: int = 10_000
+    ) -> None:
         self._engine = engine
+        self._rows = rows
         self._remember_s = remember_s
         self._limit = limit
         self._known: OrderedDict[bytes, tuple[bytes, int]] = OrderedDict()
@@ -193,17 +208,17 @@ class Sessions:
         """The subject of a token. Blocks.
 
         Raises:
-            NotBoundError: No such token, or it expired or was revoked.
+            NotBoundError: No such token, or it expired or was revoked, or its row was changed.
         """
         if not _TOKEN_FORM.fullmatch(token):
             raise NotBoundError("not a token")
         token_hash = _hash(token)
         with read_store(self._engine) as store:
-            found = store.rows(_WHOSE, (token_hash, now))
-        if not found:
+            found = _unchanged(store.rows(_WHOSE, (token_hash, now)), "binding", self._rows)
+        if found is None:
             raise NotBoundError("no binding")
-        subject: bytes
-        ((subject, expires_at),) = found
+        subject: bytes = found[2]
+        expires_at = found[4]
         self._known[token_hash] = (subject, min(now + self._remember_s, expires_at))
         while len(self._known) > self._limit:
             self._known.popitem(last=False)
@@ -214,6 +229,17 @@ class Sessions:
         for token_hash, known in list(self._known.items()):
             if known[0] == subject:
                 self._known.pop(token_hash, None)
+
+
+def _unchanged(found: list[Row], table: str, rows: bytes) -> Row | None:
+    """The row without its MAC, the last column; None: none, or not as the issuer wrote it.
+
+    A changed row gets no new MAC either: the replay is to find it.
+    """
+    for *columns, tag in found:
+        if mac(rows, table, columns) == tag:
+            return tuple(columns)
+    return None
 
 
 def _text(secret: bytes) -> str:

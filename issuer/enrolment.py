@@ -105,7 +105,14 @@ class Enrolment:
         now = self._clock()
 
         def work(tx: Tx) -> Done[tuple[str, str | None]]:
-            asked = ask(tx.store, digest, pepper=self._pepper, now=tx.now, randomness=tx.randomness)
+            asked = ask(
+                tx.store,
+                digest,
+                pepper=self._pepper,
+                rows=tx.secrets.rows,
+                now=tx.now,
+                randomness=tx.randomness,
+            )
             return Done((asked.request, asked.code))
 
         request, code = self._writer.run(work, now=now)
@@ -132,6 +139,7 @@ class Enrolment:
             request,
             code,
             pepper=self._pepper,
+            rows=tx.secrets.rows,
             now=tx.now,
             life_s=self._life_s,
             randomness=tx.randomness,
@@ -153,7 +161,7 @@ class Enrolment:
         """
 
         def work(tx: Tx) -> Done[bool]:
-            ended = revoke(tx.store, subject, binding_id, now=tx.now)
+            ended = revoke(tx.store, subject, binding_id, rows=tx.secrets.rows, now=tx.now)
             return Done(ended, [_event(tx, EventKind.UNBOUND, subject)] if ended else [])
 
         if not self._writer.run(work, now=self._clock()):

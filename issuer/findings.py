@@ -19,6 +19,7 @@ class Topic(StrEnum):
     STATUS = "status"  # a code is taken back that should not be, or the other way round
     LIST = "list"  # a status list's row was changed
     POLICY = "policy"  # a rule set or risk table is not as it was adopted
+    PERSON = "person"  # a row of identity, index, one-time code or binding was changed
     WORK = "work"  # a row of outbox, job or notice was changed
     UNREADABLE = "unreadable"  # the database gives no rows here
 

@@ -189,6 +189,7 @@ identity: Final = Table(
     metadata,
     Column("subject", LargeBinary(16), primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+    Column("mac", LargeBinary(16), nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -198,6 +199,7 @@ identity_index: Final = Table(
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
     Column("subject", LargeBinary(16), nullable=False),
+    Column("mac", LargeBinary(16), nullable=False),
     Index(None, "subject"),
     sqlite_with_rowid=False,
 )
@@ -214,6 +216,7 @@ one_time_code: Final = Table(
     Column("tries", SmallInteger, nullable=False),
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("mac", LargeBinary(16), nullable=False),
     Index(None, "asked_for", "made_at"),
     Index(None, "expires_at"),
     sqlite_with_rowid=False,
@@ -229,6 +232,7 @@ binding: Final = Table(
     Column("bound_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("mac", LargeBinary(16), nullable=False),
     UniqueConstraint("subject", "binding_id"),
     Index(None, "expires_at"),
     sqlite_with_rowid=False,

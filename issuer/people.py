@@ -16,9 +16,9 @@ from nacl import bindings
 from nacl.pwhash import argon2id
 from sqlalchemy import Engine
 
-from issuer.errors import NoPersonError
+from issuer.errors import IntegrityError, NoPersonError
 from issuer.identity import Identity
-from issuer.sealing import KEY_BYTES, NONCE_BYTES, associated, seal, unseal, unwrap, wrap
+from issuer.sealing import KEY_BYTES, NONCE_BYTES, associated, mac, seal, unseal, unwrap, wrap
 from issuer.store import Store, read_store
 from keys import cbor
 
@@ -30,11 +30,12 @@ _WRAPPED_BYTES: Final = 72
 #: Sealed identities are padded to a multiple of this, so that their length tells no name's length.
 _PADDING: Final = 256
 
-_FIND: Final = "SELECT subject FROM identity_index WHERE digest = ?"
+_FIND: Final = "SELECT subject, mac FROM identity_index WHERE digest = ?"
 _NEW_SUBJECT: Final = "INSERT INTO subject (subject, wrapped_key, created_at) VALUES (?, ?, ?)"
-_NEW_IDENTITY: Final = "INSERT INTO identity (subject, sealed) VALUES (?, ?)"
+_NEW_IDENTITY: Final = "INSERT INTO identity (subject, sealed, mac) VALUES (?, ?, ?)"
 _NEW_ENTRY: Final = (
-    "INSERT INTO identity_index (digest, subject) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
+    "INSERT INTO identity_index (digest, subject, mac) VALUES (?, ?, ?)"
+    " ON CONFLICT (digest) DO NOTHING"
 )
 _IDENTITY: Final = (
     "SELECT s.wrapped_key, s.created_at, i.sealed FROM subject s"
@@ -59,10 +60,11 @@ class IndexCost:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PeopleKeys:
-    """Two secrets of the keystore, 32 bytes each."""
+    """Three secrets of the keystore, 32 bytes each."""
 
     kek: bytes
     pepper: bytes
+    rows: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +122,13 @@ class People:
         return tuple(entries)
 
     def find(self, digest: bytes) -> bytes | None:
-        """The subject with this index entry."""
+        """The subject with this index entry.
+
+        Raises:
+            IntegrityError: The entry was changed.
+        """
         with read_store(self._engine) as store:
-            return find(store, digest)
+            return find(store, digest, rows=self._keys.rows)
 
     def register(
         self, store: Store, identity: Identity, digests: Sequence[bytes], *, now: int
@@ -140,12 +146,19 @@ class People:
         sealed = seal(
             _encode(identity), key=key, context=_context(subject), nonce=nonces[NONCE_BYTES:]
         )
-        there = find(store, digests[0])
+        rows = self._keys.rows
+        there = find(store, digests[0], rows=rows)
         if there is not None:
             return Registered(there, is_new=False)
         store.run(_NEW_SUBJECT, (subject, wrapped, now))
-        store.run(_NEW_IDENTITY, (subject, sealed))
-        store.many(_NEW_ENTRY, [(digest, subject) for digest in digests])
+        store.run(_NEW_IDENTITY, (subject, sealed, mac(rows, "identity", (subject, sealed))))
+        store.many(
+            _NEW_ENTRY,
+            [
+                (digest, subject, mac(rows, "identity_index", (digest, subject)))
+                for digest in digests
+            ],
+        )
         return Registered(subject, is_new=True)
 
     def identity_of(self, subject: bytes) -> Identity:
@@ -181,10 +194,20 @@ class People:
         return entry
 
 
-def find(store: Store, digest: bytes) -> bytes | None:
-    """The subject with this index entry, within a transaction."""
+def find(store: Store, digest: bytes, *, rows: bytes) -> bytes | None:
+    """The subject with this index entry, within a transaction. *rows*: the secret of its MAC.
+
+    Raises:
+        IntegrityError: The entry was changed: it could lead to somebody else.
+    """
     found = store.rows(_FIND, (digest,))
-    return found[0][0] if found else None
+    if not found:
+        return None
+    subject: bytes
+    ((subject, tag),) = found
+    if mac(rows, "identity_index", (digest, subject)) != tag:
+        raise IntegrityError("an index entry was changed")
+    return subject
 
 
 def _keyed(pepper: bytes, label: str, data: bytes) -> bytes:

@@ -137,7 +137,7 @@ def enrolment_over(
     opened: Desk, sessions: Sessions, phones: Phones, clock: Callable[[], int]
 ) -> tuple[People, Enrolment]:
     """People and enrolment with a cheap index."""
-    keys = PeopleKeys(SECRETS.kek, PEPPER)
+    keys = PeopleKeys(SECRETS.kek, PEPPER, SECRETS.rows)
     people = People(opened.engine, keys, cost=CHEAP, randomness=seeded("people"))
     enrolment = Enrolment(
         opened.writer, people, sessions, phones, pepper=PEPPER, source=self_source(),
@@ -155,7 +155,7 @@ async def serving(
     public.mkdir(exist_ok=True)
     with desk(url or f"sqlite:///{folder}/issuer.db", folder, authority=authority()) as opened:
         engine, writer = opened.engine, opened.writer
-        sessions = Sessions(engine)
+        sessions = Sessions(engine, SECRETS.rows)
         people, enrolment = enrolment_over(opened, sessions, phones, clock)
         gate = Gate(opened.audit_engine, opened.log)
         with Issuing(writer, clock=clock) as issuing:

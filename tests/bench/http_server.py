@@ -24,7 +24,7 @@ from issuer.publishedlists import PublishedLists
 from issuer.web.factory import Services, make_app
 from issuer.web.server import Runner
 from keys.lifecycle import Purpose
-from tests.issuing_support import authority, desk, signer
+from tests.issuing_support import SECRETS, authority, desk, signer
 from tests.web_support import Clock, Phones, enrolment_over, self_source
 from verifier.transport import encode_text
 
@@ -58,7 +58,7 @@ async def _celadon(folder: Path, port: int) -> None:
                 name=f"{os.getpid()}",
             )
         )
-        sessions = Sessions(opened.engine)
+        sessions = Sessions(opened.engine, SECRETS.rows)
         _, enrolment = enrolment_over(opened, sessions, phones, clock)
         gate = Gate(opened.audit_engine, opened.log)
         publisher = Publisher(opened.writer, public, signer(Purpose.STATUS.value))

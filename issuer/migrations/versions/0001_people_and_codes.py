@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("bound_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at", sa.BigInteger()),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("token_hash", name="pk_binding"),
         sa.UniqueConstraint("subject", "binding_id", name="uq_binding_subject_binding_id"),
         sqlite_with_rowid=False,
@@ -73,6 +74,7 @@ def upgrade() -> None:
         "identity",
         sa.Column("subject", sa.LargeBinary(length=16), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("subject", name="pk_identity"),
         sqlite_with_rowid=False,
     )
@@ -80,6 +82,7 @@ def upgrade() -> None:
         "identity_index",
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("subject", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("digest", name="pk_identity_index"),
         sqlite_with_rowid=False,
     )
@@ -113,6 +116,7 @@ def upgrade() -> None:
         sa.Column("tries", sa.SmallInteger(), nullable=False),
         sa.Column("made_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("request_hash", name="pk_one_time_code"),
         sqlite_with_rowid=False,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from audit.events import Kind
 from issuer import models
@@ -20,10 +20,10 @@ from issuer.binding import (
     _digits,
 )
 from issuer.enrolment import Enrolment
-from issuer.errors import InputError, NotBoundError
+from issuer.errors import InputError, IntegrityError, NotBoundError
 from issuer.identity import Identity
 from issuer.problems import Problem
-from tests.issuing_support import Desk, authority, desk
+from tests.issuing_support import SECRETS, Desk, authority, desk
 from tests.web_support import Clock, Phones, enrolment_over
 
 NAME, PHONE = "王秀兰", "+8613800138000"
@@ -53,7 +53,7 @@ class Counter:
 @pytest.fixture
 def counter(engine_url: str, tmp_path: Path) -> Iterator[Counter]:
     with desk(engine_url, tmp_path, authority=authority()) as opened:
-        phones, clock, sessions = Phones(), Clock(), Sessions(opened.engine)
+        phones, clock, sessions = Phones(), Clock(), Sessions(opened.engine, SECRETS.rows)
         _, enrolment = enrolment_over(opened, sessions, phones, clock)
         subject = enrolment.register(Identity(NAME, PHONE), "610113").subject
         yield Counter(opened, enrolment, phones, clock, sessions, subject)
@@ -220,7 +220,7 @@ def test_unbind_ends_one_binding_at_once(counter: Counter) -> None:
 def test_unbind_revoked_elsewhere_is_noticed_within_five_seconds(counter: Counter) -> None:
     """Another process that remembers a token looks it up again within five seconds."""
     bound = counter.bound()
-    elsewhere = Sessions(counter.desk.engine)
+    elsewhere = Sessions(counter.desk.engine, SECRETS.rows)
     elsewhere.look_up(bound.token, now=counter.clock.now)
     counter.enrolment.unbind(counter.subject, bound.binding_id)
     assert elsewhere.recall(bound.token, now=counter.clock.now + 4) == counter.subject
@@ -246,9 +246,42 @@ def test_look_up_of_no_token_is_refused(counter: Counter, token: str) -> None:
         counter.whose(token)
 
 
+@pytest.mark.parametrize(
+    "changed", [{"subject": b"somebody else---"}, {"expires_at": 2**40}, {"bound_at": 0}]
+)
+def test_look_up_of_a_changed_binding_is_refused(
+    counter: Counter, changed: dict[str, bytes | int]
+) -> None:
+    """Who writes to the database alone cannot make a token somebody else's, or last longer."""
+    token = counter.bound().token
+    with counter.desk.engine.begin() as connection:
+        connection.execute(update(models.binding).values(changed))
+    with pytest.raises(NotBoundError):
+        counter.whose(token)
+
+
+@pytest.mark.parametrize("changed", [{"subject": b"somebody else---"}, {"tries": -100}])
+def test_confirm_of_a_changed_code_is_refused(
+    counter: Counter, changed: dict[str, bytes | int]
+) -> None:
+    """Nor lead a code to somebody else, or give it more tries."""
+    request, code = counter.asked()
+    with counter.desk.engine.begin() as connection:
+        connection.execute(update(models.one_time_code).values(changed))
+    refuse(counter, request, code)
+
+
+def test_ask_by_a_changed_index_entry_is_refused(counter: Counter) -> None:
+    """An index entry that was made to lead to somebody else gets no code."""
+    with counter.desk.engine.begin() as connection:
+        connection.execute(update(models.identity_index).values(subject=b"somebody else---"))
+    with pytest.raises(IntegrityError):
+        counter.asked()
+
+
 def test_sessions_forget_the_oldest_beyond_their_limit(counter: Counter) -> None:
     """The memory of tokens is bounded."""
-    few = Sessions(counter.desk.engine, limit=2)
+    few = Sessions(counter.desk.engine, SECRETS.rows, limit=2)
     tokens = [counter.bound().token for _ in range(3)]
     for token in tokens:
         few.look_up(token, now=counter.clock.now)

@@ -19,7 +19,7 @@ from issuer.identity import Identity
 from issuer.own import declare
 from issuer.people import People
 from issuer.ruletypes import Verdict
-from tests.issuing_support import NOW, authority, desk
+from tests.issuing_support import NOW, SECRETS, authority, desk
 from tests.issuing_support import Desk as BackOffice
 from tests.web_support import Phones, enrolment_over
 from verifier.check import Reason, check_code
@@ -64,7 +64,9 @@ def _grant(**changes: object) -> Grant:
 @pytest.fixture
 def place(engine_url: str, tmp_path: Path) -> Iterator[Place]:
     with desk(engine_url, tmp_path, authority=authority()) as back:
-        people, enrolment = enrolment_over(back, Sessions(back.engine), Phones(), lambda: NOW)
+        people, enrolment = enrolment_over(
+            back, Sessions(back.engine, SECRETS.rows), Phones(), lambda: NOW
+        )
         gate = Gate(back.audit_engine, back.log)
         gate.grant(_grant(), now=NOW)
         counter = Desk(gate, people, back.writer, clock=lambda: NOW)

@@ -40,7 +40,9 @@ class Counter:
 def counter(engine_url: str, tmp_path: Path) -> Iterator[Counter]:
     with desk(engine_url, tmp_path, authority=authority()) as opened:
         phones = Phones()
-        people, enrolment = enrolment_over(opened, Sessions(opened.engine), phones, lambda: NOW)
+        people, enrolment = enrolment_over(
+            opened, Sessions(opened.engine, SECRETS.rows), phones, lambda: NOW
+        )
         yield Counter(opened, people, enrolment, phones)
 
 
@@ -151,7 +153,8 @@ def test_index_is_keyed_and_case_is_folded(counter: Counter) -> None:
     """The same input gives the same entry; another pepper another one; Latin case none."""
     digest = counter.people.digest_of_name_and_phone("Anna Li", "+8613800138000")
     assert digest == counter.people.digest_of_name_and_phone("ANNA LI", "+8613800138000")
-    other = People(counter.desk.engine, PeopleKeys(SECRETS.kek, b"other---" * 4), cost=CHEAP)
+    keys = PeopleKeys(SECRETS.kek, b"other---" * 4, SECRETS.rows)
+    other = People(counter.desk.engine, keys, cost=CHEAP)
     assert other.digest_of_name_and_phone("Anna Li", "+8613800138000") != digest
     # Parts cannot be moved from one field into the other.
     assert counter.people.digest_of_name_and_phone("ab", "c") != (
