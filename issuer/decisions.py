@@ -130,6 +130,9 @@ def decisions_of(store: Store, subjects: Sequence[bytes]) -> dict[bytes, Decisio
 def judge(tx: Tx, subjects: Sequence[bytes], cause: Cause) -> Judged:
     """Assess these people and write each decision that differs from the one held.
 
+    The decision held is never taken for the answer, however fresh: a row of `decision` is covered
+    by the log alone, so whoever writes to it could otherwise set a colour until the next replay.
+
     Raises:
         IntegrityError: A row of somebody's evidence was changed.
         SealError: A batch that has to be taken back was changed.
