@@ -14,10 +14,11 @@ from audit.errors import CheckpointError, LogForkError
 from audit.logreader import LogReader
 from audit.tlog.checkpoint import verify_checkpoint
 
-__all__ = ["write_public"]
+__all__ = ["replace_public", "write_public"]
 
 FORMAT: Final = "celadon-log-proofs-1"
 _INCLUSIONS: Final = 8
+_MODE: Final = 0o644
 
 
 def write_public(log: LogReader, folder: Path) -> None:
@@ -35,9 +36,9 @@ def write_public(log: LogReader, folder: Path) -> None:
     checkpoint = log.checkpoint()
     proofs = json.dumps(_proofs(log, checkpoint, _published_size(log, target)), indent=1)
     # The checkpoint comes last: whoever sees it finds the proofs that belong to it.
-    _replace(target / "vkey", f"{log.key.vkey()}\n".encode())
-    _replace(target / "proofs.json", f"{proofs}\n".encode())
-    _replace(target / "checkpoint", checkpoint)
+    replace_public(target / "vkey", f"{log.key.vkey()}\n".encode())
+    replace_public(target / "proofs.json", f"{proofs}\n".encode())
+    replace_public(target / "checkpoint", checkpoint)
 
 
 def _proofs(log: LogReader, note: bytes, published: int) -> dict[str, Any]:
@@ -85,11 +86,17 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Readers find the old file or the new one, never half of one."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
+def replace_public(path: Path, content: bytes) -> None:
+    """Put *content* there for everybody to read: wholly and durably, or leave what was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -9,13 +9,13 @@ verifier that reads meanwhile keeps what it has. Each file is replaced as a whol
 """
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from audit.events import Event, Kind
+from audit.publish import replace_public
 from issuer.errors import PublishError
 from issuer.lists import check_list_row, open_lists
 from issuer.mint import DAY_S
@@ -48,7 +48,6 @@ _LISTS: Final = "SELECT number, day, size, cursor, mac FROM status_list WHERE da
 _CHANGES: Final = "SELECT status_index, status FROM status_change WHERE list_number = ?"
 _RULES: Final = "SELECT rule_set, signed FROM rule_set ORDER BY adopted_at, version"
 _RISKS: Final = "SELECT signed FROM risk_table ORDER BY version DESC LIMIT 1"
-_MODE: Final = 0o644
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class Publisher:
             **with_changes,
         }
         for name, data in files.items():
-            _replace(self._folder / name, data)
+            replace_public(self._folder / name, data)
         return self._publish(None, self._writer.take_unpublished(), now=now)
 
     def publish_changed(self, *, now: int) -> Published:
@@ -208,10 +207,10 @@ class _Files:
         status = folder / "status"
         for name, data in self.files.items():
             if name.endswith(".cwt"):
-                _replace(status / name, data)
+                replace_public(status / name, data)
         for name, data in self.files.items():
             if name.endswith(".snapshot"):
-                _replace(status / name, data)
+                replace_public(status / name, data)
         # No code points to these any more, and no snapshot names them. Another issuer may publish
         # into the same folder: its lists are not ours to take away.
         for path in status.glob("*.cwt"):
@@ -237,19 +236,3 @@ def _documents(tx: Tx) -> Done[dict[str, bytes]]:
     for (signed,) in tx.store.rows(_RISKS):
         files["risk-table.cbor"] = signed
     return Done(files)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put *data* there, wholly and durably, or leave what was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
