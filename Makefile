@@ -46,7 +46,7 @@ fuzz: .venv/dev ## 10 million mutated codes through two decoders
 kill: .venv/dev ## a thousand times kill -9 while issuing, and a look at what is left
 	$(BIN)/python -m tests.kill --kills 1000
 
-LOCK := uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-strip-extras
 
 lock: ## write the requirement files anew (needs uv)
 	$(LOCK) pyproject.toml -o requirements-venue.txt
