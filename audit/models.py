@@ -1,5 +1,8 @@
 """The audit package's tables. Shell. ADR 0005 says why they look like this."""
 
+from pathlib import Path
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -14,9 +17,12 @@ from sqlalchemy import (
 )
 
 __all__ = [
-    "access_uses", "closed_cases", "grants", "log_checkpoints", "log_entries", "log_head",
-    "log_tiles", "metadata",
+    "MIGRATIONS", "access_uses", "closed_cases", "grants", "log_checkpoints", "log_entries",
+    "log_head", "log_tiles", "metadata",
 ]  # fmt: skip
+
+#: Alembic's folder, which makes these tables step by step.
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 metadata = MetaData(
     naming_convention={

@@ -17,7 +17,15 @@ from audit.database import reading
 from audit.errors import AuditError, CheckpointError, DatabaseDamagedError
 from audit.events import Event, Kind, decode_event, erasure_details
 from audit.gatecheck import LAST_TIME, gate_problems
-from audit.models import log_checkpoints, log_entries, log_head, log_tiles
+from audit.models import (
+    MIGRATIONS,
+    log_checkpoints,
+    log_entries,
+    log_head,
+    log_tiles,
+    metadata,
+)
+from audit.schema import schema_damage
 from audit.tlog.checkpoint import SignedCheckpoint, verify_checkpoint
 from audit.tlog.note import KeyType, NoteKey
 
@@ -335,7 +343,12 @@ def _check_gate(connection: Connection, verdict: Verdict) -> None:
 
 
 def _check_file(connection: Connection) -> None:
-    """SQLite's own check finds what no table shows, such as an index that lost a row."""
+    """SQLite's own check finds what no table shows, such as an index that lost a row.
+
+    It does not find an index that was defined otherwise from the beginning: ours does.
+    """
     found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
-    if found != "ok":
+    if found == "ok":
+        found = schema_damage(connection.exec_driver_sql, metadata, MIGRATIONS)
+    if found is not None:
         raise _BrokenError(None, f"the database's file is damaged: {found}")

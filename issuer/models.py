@@ -5,6 +5,7 @@ columns matters there. Times are UNIX seconds. What each column is covered by, s
 byte is noticed, stands in docs/spec/issuing.md.
 """
 
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import (
@@ -22,10 +23,13 @@ from sqlalchemy import (
 )
 
 __all__ = [
-    "binding", "code_batch", "decision", "evidence", "identity", "identity_index", "job",
-    "metadata", "notice", "one_time_code", "outbox", "risk_table", "rule_set", "status_change",
-    "status_list", "subject",
+    "MIGRATIONS", "binding", "code_batch", "decision", "evidence", "identity", "identity_index",
+    "job", "metadata", "notice", "one_time_code", "outbox", "risk_table", "rule_set",
+    "status_change", "status_list", "subject",
 ]  # fmt: skip
+
+#: Alembic's folder, which makes these tables step by step.
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 metadata: Final = MetaData(
     naming_convention={

@@ -13,6 +13,8 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import Connection, Engine
 
 from audit.database import reading, writing
+from audit.schema import schema_damage
+from issuer.models import MIGRATIONS, metadata
 
 __all__ = ["Row", "Store", "engine_errors", "read_store", "write_store"]
 
@@ -75,11 +77,11 @@ class Store:
             yield from found
 
     def file_damage(self) -> str | None:
-        """What SQLite itself finds wrong with its file, if anything. PostgreSQL has checksums."""
+        """What is wrong with SQLite's file or its schema, if anything. PostgreSQL has checksums."""
         if not self._sqlite:
             return None
         ((found,),) = self.rows("PRAGMA integrity_check(1)")
-        return None if found == "ok" else str(found)
+        return schema_damage(self.rows, metadata, MIGRATIONS) if found == "ok" else str(found)
 
     def lock_writers(self) -> None:
         """Wait until no other writer is at work. SQLite's BEGIN IMMEDIATE has done so already."""
