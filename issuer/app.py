@@ -38,9 +38,9 @@ from issuer.settings import Settings, read_passphrase
 from issuer.store import read_store
 from issuer.web.factory import Services
 from issuer.writer import Writer
-from keys.cose import MessageSigner
 from keys.keyring import Keyring, KeysInside, TokenKeyring, open_token
 from keys.lifecycle import Environment, KeyState, Purpose
+from keys.recorded import KeySigner
 from keys.store import Keystore
 from keys.trustlist import ListedIssuer, TrustList, decode_roots
 from keys.trustupdate import accept_trust_list
@@ -49,6 +49,7 @@ __all__ = ["Office", "init", "office", "sign_policy"]
 
 #: Rules and risks that decide.
 Policy: TypeAlias = tuple[RuleSet, RiskTable]
+Clock: TypeAlias = Callable[[], int]
 
 KEK: Final = "people-kek"
 PEPPER: Final = "people-pepper"
@@ -102,13 +103,15 @@ def init(settings: Settings, *, now: int) -> Keystore:
     return store
 
 
-def sign_policy(keystore: Keystore, policy: Policy, *, now: int) -> tuple[bytes, bytes]:
+def sign_policy(
+    keystore: Keystore, policy: Policy, *, region: str, clock: Clock
+) -> tuple[bytes, bytes]:
     """A rule set and a risk table as our RULES key signs them.
 
     Raises:
         NotReadyError: There is no such key.
     """
-    signer = _signer(keystore, Purpose.RULES, now)
+    signer = _signer(keystore, Purpose.RULES, region, clock)
     return sign_rules(policy[0], signer), sign_risk_table(policy[1], signer)
 
 
@@ -122,7 +125,7 @@ class Office:
     """
 
     settings: Settings
-    clock: Callable[[], int]
+    clock: Clock
     log: Log
     gate: Gate
     writer: Writer
@@ -174,7 +177,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
     settings: Settings,
     keystore: Keystore,
     *,
-    clock: Callable[[], int],
+    clock: Clock,
     cost: IndexCost | None = None,
     delivery: CodeDelivery | None = None,
     in_force: Policy | None = None,
@@ -193,23 +196,27 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         NotReadyError: No trust list that names this issuer and its keys, or no rules adopted.
         IssuerError, AuditError, KeysError: Something is there, but not as it must be.
     """
-    now = clock()
+    now, region = clock(), settings.region
     with _engines(settings) as (engine, audit_engine), _code_token(settings) as token:
         secrets = Secrets(*(keystore.secret(name) for name in (KEK, POSITIONS, ROWS)))
-        log = Log(audit_engine, _signer(keystore, Purpose.CHECKPOINT, now), settings.log_origin)
+        log = Log(
+            audit_engine,
+            _signer(keystore, Purpose.CHECKPOINT, region, clock),
+            settings.log_origin,
+        )
         trust_list, trust = _read_trust(settings.trust, now)
         policy = _adopted(engine, trust) or in_force
         if policy is None:
             raise NotReadyError("no rules are in force yet: celadon adopt")
         ring = _code_keys(keystore, token)
-        writer = Writer(engine, log, secrets, _authority(settings, ring, trust, policy, now))
+        writer = Writer(engine, log, secrets, _authority(settings, ring, trust, policy, clock))
         writer.recover(now=now)
         pepper = keystore.secret(PEPPER)
         people_keys = PeopleKeys(secrets.kek, pepper, secrets.rows)
         people = People(engine, people_keys, cost=cost or IndexCost())
         sessions = Sessions(engine, secrets.rows)
         gate = Gate(audit_engine, log)
-        source = _signer(keystore, Purpose.EVIDENCE, now).kid.hex()
+        source = _signer(keystore, Purpose.EVIDENCE, region, clock).kid.hex()
         enrolment = Enrolment(
             writer,
             people,
@@ -230,7 +237,9 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
             sessions=sessions,
             enrolment=enrolment,
             desk=Desk(gate, people, writer, clock=clock),
-            publisher=Publisher(writer, settings.public, _signer(keystore, Purpose.STATUS, now)),
+            publisher=Publisher(
+                writer, settings.public, _signer(keystore, Purpose.STATUS, region, clock)
+            ),
             self_source=source,
             trust_list=trust_list,
             engine=engine,
@@ -261,12 +270,15 @@ def _code_keys(keystore: Keystore, token: KeysInside | None) -> Keyring:
     return keystore if token is None else TokenKeyring(keystore, token)
 
 
-def _signer(keystore: Keyring, purpose: Purpose, now: int) -> MessageSigner:
+def _signer(keystore: Keyring, purpose: Purpose, region: str, clock: Clock) -> KeySigner:
     """The newest key for this purpose that may sign now."""
-    return _signers(keystore, purpose, now)[0]
+    return _signers(keystore, purpose, region, clock)[0]
 
 
-def _signers(keystore: Keyring, purpose: Purpose, now: int) -> tuple[MessageSigner, ...]:
+def _signers(
+    keystore: Keyring, purpose: Purpose, region: str, clock: Clock
+) -> tuple[KeySigner, ...]:
+    now = clock()
     may_sign = [
         info.kid
         for info in reversed(keystore.keys())
@@ -276,7 +288,9 @@ def _signers(keystore: Keyring, purpose: Purpose, now: int) -> tuple[MessageSign
     ]
     if not may_sign:
         raise NotReadyError(f"the keystore has no active {purpose} key: celadon keys new")
-    return tuple(keystore.signer(kid, purpose=purpose, now=now) for kid in may_sign)
+    return tuple(
+        keystore.signer(kid, purpose=purpose, region=region, clock=clock) for kid in may_sign
+    )
 
 
 def _read_trust(folder: Path, now: int) -> tuple[bytes, TrustList]:
@@ -306,7 +320,7 @@ def _adopted(engine: Engine, trust: TrustList) -> Policy | None:
 
 
 def _authority(
-    settings: Settings, code_keys: Keyring, trust: TrustList, policy: Policy, now: int
+    settings: Settings, code_keys: Keyring, trust: TrustList, policy: Policy, clock: Clock
 ) -> Authority:
     rules, risks = policy
     return Authority(
@@ -314,7 +328,7 @@ def _authority(
         trust=trust,
         rules=rules,
         risks=risks,
-        code_keys=_signers(code_keys, Purpose.CODE, now),
+        code_keys=_signers(code_keys, Purpose.CODE, settings.region, clock),
     )
 
 

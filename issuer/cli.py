@@ -112,7 +112,7 @@ def adopt(rule_set: str, risk_table: str) -> None:
     )
     policy = rules, shipped_risk_table(risk_table)
     with office(settings, keystore, clock=_now, in_force=policy) as opened:
-        opened.adopt(*sign_policy(keystore, policy, now=_now()))
+        opened.adopt(*sign_policy(keystore, policy, region=settings.region, clock=_now))
         opened.publish()
     click.echo(
         f"in force: {rules.id} version {rules.version}, risk table of {risk_table}; published"
@@ -142,7 +142,8 @@ def risk(place: str, level: str) -> None:
     with office(settings, keystore, clock=_now) as opened:
         now, authority = _now(), opened.writer.authority
         table = authority.risks.with_change(place, RiskLevel[level.upper()], now, issued_at=now)
-        _, signed = sign_policy(keystore, (authority.rules, table), now=now)
+        policy = authority.rules, table
+        _, signed = sign_policy(keystore, policy, region=settings.region, clock=_now)
         opened.writer.run(lambda tx: adopt_risk_table(tx, signed), now=now)
         done = run_jobs(opened.writer, now=_now())
         opened.publish()

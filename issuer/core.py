@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from issuer.risk import RiskTable
 from issuer.ruletypes import RuleSet
-from keys.cose import MessageSigner
+from keys.recorded import KeySigner
 from keys.trustlist import ListedIssuer, TrustList
 
 __all__ = ["Authority", "Secrets"]
@@ -38,4 +38,4 @@ class Authority:
     trust: TrustList
     rules: RuleSet
     risks: RiskTable
-    code_keys: tuple[MessageSigner, ...]
+    code_keys: tuple[KeySigner, ...]

@@ -336,7 +336,8 @@ def sign(  # noqa: PLR0913, PLR0917 - click hands over one argument for each opt
     store = Keystore.open(folder, _passphrase(passphrase_file))
     if store.environment is not drafted.environment:
         raise SourceFileError(f"a {store.environment} root cannot sign for {drafted.environment}")
-    signer = store.signer(root, purpose=Purpose.TRUST_ROOT, now=_now())
+    region = store.info(root).region
+    signer = store.signer(root, purpose=Purpose.TRUST_ROOT, region=region, clock=_now)
     _write(out, encode_envelope(payload, [sign_payload(payload, signer)]))
     click.echo(f"wrote {out}, signed by {root.hex()}")
 

@@ -37,6 +37,10 @@ class KeyPurposeError(KeyLifecycleError):
     """A key has another purpose."""
 
 
+class KeyRegionError(KeyLifecycleError):
+    """A key belongs to another region."""
+
+
 class KeyWindowError(KeyLifecycleError):
     """A key is used before or after its time."""
 

@@ -4,7 +4,7 @@
 everything else, and the private halves in a PKCS#11 token. ADR 0007 says why.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Final, Protocol
 
 from keys.cose import MessageSigner
 from keys.ed25519 import PublicKey
-from keys.errors import KeystoreMissingError, TokenMissingError
+from keys.errors import TokenMissingError
 from keys.lifecycle import KeyInfo, KeyState, Purpose, new_key
+from keys.recorded import RecordedSigner
 from keys.store import Keystore
 
 __all__ = ["Keyring", "KeysInside", "TokenKeyring", "TokenPlace", "open_token"]
@@ -29,7 +30,9 @@ class Keyring(Protocol):
     ) -> KeyInfo: ...
     def keys(self) -> tuple[KeyInfo, ...]: ...
     def info(self, kid: bytes) -> KeyInfo: ...
-    def signer(self, kid: bytes, *, purpose: Purpose, now: int) -> MessageSigner: ...
+    def signer(
+        self, kid: bytes, *, purpose: Purpose, region: str, clock: Callable[[], int]
+    ) -> RecordedSigner: ...
     def move(self, kid: bytes, state: KeyState, now: int) -> KeyInfo: ...
 
 
@@ -95,20 +98,26 @@ class TokenKeyring:
         return self._store.keys_in(self._token.serial)
 
     def info(self, kid: bytes) -> KeyInfo:
-        for info in self.keys():
-            if info.kid == kid:
-                return info
-        raise KeystoreMissingError(f"key {kid.hex()} is not of the token {self._token.serial}")
+        return self._store.info_in(kid, self._token.serial)
 
-    def signer(self, kid: bytes, *, purpose: Purpose, now: int) -> MessageSigner:
+    def signer(
+        self, kid: bytes, *, purpose: Purpose, region: str, clock: Callable[[], int]
+    ) -> RecordedSigner:
         """As `Keystore.signer`; each of its signatures is made inside the token.
 
         Raises:
             TokenError: The token or the key in it is gone, or is not as recorded.
         """
         info = self.info(kid)
-        info.require_signing(purpose, now)
-        return self._token.signer(info.public_key)
+        info.require_signing(purpose, region, clock())
+        return RecordedSigner(
+            self._token.signer(info.public_key),
+            self._store.watch(kid),
+            purpose=purpose,
+            region=region,
+            clock=clock,
+            slow=True,
+        )
 
     def move(self, kid: bytes, state: KeyState, now: int) -> KeyInfo:
         """As `Keystore.move`; a destroyed key is gone from the token on return."""

@@ -11,6 +11,7 @@ from typing import Final
 from keys.ed25519 import PublicKey
 from keys.errors import (
     KeyPurposeError,
+    KeyRegionError,
     KeyStateError,
     KeyTransitionError,
     KeyWindowError,
@@ -88,27 +89,33 @@ class KeyInfo:
             KeyTransitionError: That move is not allowed, or the clock went back.
         """
         if state not in ALLOWED_MOVES[self.state]:
-            raise KeyTransitionError(f"key {self.kid.hex()}: {self.state} cannot become {state}")
+            raise KeyTransitionError(f"{self._name}: {self.state} cannot become {state}")
         if now < self.history[-1].at:
-            raise KeyTransitionError(f"key {self.kid.hex()}: the clock is before its last change")
+            raise KeyTransitionError(f"{self._name}: the clock is before its last change")
         return replace(self, history=(*self.history, Moved(state, now)))
 
-    def require_signing(self, purpose: Purpose, now: int) -> None:
-        """Raise unless this key may sign for *purpose* at *now*.
+    def require_signing(self, purpose: Purpose, region: str, now: int) -> None:
+        """Raise unless this key may sign for *purpose* and *region* at *now*.
 
         Raises:
             KeyPurposeError: It is for something else.
+            KeyRegionError: It is somebody else's.
             KeyStateError: It is not active.
             KeyWindowError: Its time has not come, or is over.
         """
-        name = f"key {self.kid.hex()}"
         if self.purpose is not purpose:
-            raise KeyPurposeError(f"{name} is for {self.purpose}, not for {purpose}")
+            raise KeyPurposeError(f"{self._name} is for {self.purpose}, not for {purpose}")
+        if self.region != region:
+            raise KeyRegionError(f"{self._name} is of region {self.region}, not of {region}")
         if self.state is not KeyState.ACTIVE:
-            raise KeyStateError(f"{name} is {self.state}, not active")
+            raise KeyStateError(f"{self._name} is {self.state}, not active")
         if not self.not_before <= now < self.not_after:
             window = f"{format_time(self.not_before)} until {format_time(self.not_after)}"
-            raise KeyWindowError(f"{name} may sign from {window}")
+            raise KeyWindowError(f"{self._name} may sign from {window}")
+
+    @property
+    def _name(self) -> str:
+        return f"key {self.kid.hex()}"
 
 
 def new_key(  # noqa: PLR0913 - a record has this many columns

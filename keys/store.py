@@ -7,7 +7,8 @@
 
 Every byte of every file counts: a changed one is noticed when the folder is opened. What is not
 noticed: a whole file put back from an older copy, or taken away. Nothing is cached but the
-master key: a key that another process marks as compromised gives no new signer here.
+master key, and the record of a key that is signing, until its file changes: a key that another
+process marks as compromised signs nothing here from then on.
 """
 
 import os
@@ -17,10 +18,15 @@ from pathlib import Path
 from typing import Final
 
 from keys import files
-from keys.cose import MessageSigner
-from keys.errors import KeystoreDamagedError, KeystoreExistsError, TokenMissingError
+from keys.errors import (
+    KeystoreDamagedError,
+    KeystoreExistsError,
+    KeystoreMissingError,
+    TokenMissingError,
+)
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose, new_key
 from keys.record import StoredKey, decode_stored_key, encode_stored_key
+from keys.recorded import RecordedSigner
 from keys.sealing import (
     KEY_BYTES,
     MODERATE_MEM,
@@ -143,19 +149,60 @@ class Keystore:
         """
         return self._read_key(_key_file(kid)).info
 
-    def signer(self, kid: bytes, *, purpose: Purpose, now: int) -> MessageSigner:
-        """A signer, if the key may sign for *purpose* at *now*. Ask again when time has passed.
+    def info_in(self, kid: bytes, token: str) -> KeyInfo:
+        """The record of one key that was made in the token of this serial number.
 
         Raises:
-            KeyLifecycleError: Wrong purpose, state or time.
+            KeystoreMissingError: No such key.
+        """
+        stored = self._read_key(_key_file(kid))
+        if stored.token != token:
+            raise KeystoreMissingError(f"key {kid.hex()} is not of the token {token}")
+        return stored.info
+
+    def watch(self, kid: bytes) -> Callable[[], KeyInfo]:
+        """What gives the present record of one key, and opens its file only when that changed.
+
+        A move puts a new file there while the old one is still open, so its inode is another one.
+        """
+        path, held = str(self._folder / _key_file(kid)), None
+        marks: tuple[int, int, int] | None = None
+
+        def record() -> KeyInfo:
+            nonlocal marks, held
+            try:
+                status = os.stat(path)  # noqa: PTH116 - a third of the price, before every signature
+            except OSError as error:
+                raise KeystoreMissingError(f"{_key_file(kid)} is not in the keystore") from error
+            seen = status.st_ino, status.st_mtime_ns, status.st_size
+            if held is None or seen != marks:
+                marks, held = seen, self.info(kid)
+            return held
+
+        return record
+
+    def signer(
+        self, kid: bytes, *, purpose: Purpose, region: str, clock: Callable[[], int]
+    ) -> RecordedSigner:
+        """A signer that obeys the key's record, then and before each signature.
+
+        Raises:
+            KeyLifecycleError: Wrong purpose, region, state or time.
             KeystoreMissingError: No such key.
             TokenMissingError: A token holds it: ask its keyring.
         """
         stored = self._read_key(_key_file(kid))
-        stored.info.require_signing(purpose, now)
+        stored.info.require_signing(purpose, region, clock())
         if stored.seed is None:
             raise _in_token(stored)
-        return SeedSigner(stored.seed)
+        return RecordedSigner(
+            SeedSigner(stored.seed),
+            self.watch(kid),
+            purpose=purpose,
+            region=region,
+            clock=clock,
+            slow=False,
+        )
 
     def move(
         self,

@@ -8,7 +8,7 @@ from typing import Final
 from keys.lifecycle import Environment
 from keys.store import Keystore
 
-__all__ = ["PASSPHRASE", "counted", "make_store"]
+__all__ = ["PASSPHRASE", "at", "counted", "make_store"]
 
 PASSPHRASE: Final = "correct horse battery staple"  # noqa: S105 - of no use anywhere else
 _MIN_OPS: Final = 1
@@ -25,6 +25,11 @@ def counted() -> Callable[[int], bytes]:
         return hashlib.shake_128(calls.to_bytes(8)).digest(length)
 
     return randomness
+
+
+def at(now: int) -> Callable[[], int]:
+    """A clock that stands still."""
+    return lambda: now
 
 
 def make_store(folder: Path, *, environment: Environment = Environment.TEST) -> Keystore:

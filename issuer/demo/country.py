@@ -71,10 +71,12 @@ class Province:
     source: MessageSigner
 
     def signer(self, purpose: Purpose) -> MessageSigner:
-        now = self.office.clock()
         infos = self.keystore.keys()
         info = next(info for info in infos if info.purpose is purpose)
-        return self.keystore.signer(info.kid, purpose=purpose, now=now)
+        region = self.office.settings.region
+        return self.keystore.signer(
+            info.kid, purpose=purpose, region=region, clock=self.office.clock
+        )
 
     def publish(self) -> None:
         """Lists, keys, rules and risk table, as a web server would give them to everybody."""
@@ -219,7 +221,7 @@ def _new_key(keystore: Keystore, purpose: Purpose, region: str) -> MessageSigner
     begin = NOW - _DAY_S
     info = keystore.new(purpose, region, begin, begin + 365 * _DAY_S, now=begin)
     keystore.move(info.kid, KeyState.ACTIVE, begin)
-    return keystore.signer(info.kid, purpose=purpose, now=NOW)
+    return keystore.signer(info.kid, purpose=purpose, region=region, clock=lambda: NOW)
 
 
 def _listed(info: KeyInfo) -> ListedKey:
@@ -250,8 +252,8 @@ def _hold_ceremony(private: Path, issuers: list[ListedIssuer]) -> None:
 
 @contextmanager
 def _open(site: _Site, clock: Clock) -> Iterator[Province]:
-    now = clock()
-    rules = parse_rules(_standard(site.settings.region), now=now)
+    region = site.settings.region
+    rules = parse_rules(_standard(region), now=clock())
     with office(
         site.settings,
         site.keystore,
@@ -260,7 +262,7 @@ def _open(site: _Site, clock: Clock) -> Iterator[Province]:
         in_force=(rules, _risks_of_the_day()),
     ) as opened:
         (key,) = site.source.keys()
-        source = site.source.signer(key.kid, purpose=Purpose.EVIDENCE, now=now)
+        source = site.source.signer(key.kid, purpose=Purpose.EVIDENCE, region=region, clock=clock)
         yield Province(opened, site.keystore, source)
 
 

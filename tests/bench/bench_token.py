@@ -24,6 +24,7 @@ from keys.cose import MessageSigner
 from keys.keyring import TokenKeyring, TokenPlace, open_token
 from keys.kid import thumbprint
 from keys.lifecycle import KeyState, Purpose
+from keys.recorded import KeySigner
 from keys.trustlist import ListedKey
 from tests.bench.harness import Row, at_least, interleaved, stated
 from tests.issuing_support import NOW, authority, signer
@@ -41,7 +42,7 @@ WANTED: Final = [Claims(EXP, Cti(1000, place), Colour.GREEN) for place in range(
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    signer: MessageSigner
+    signer: KeySigner
     bare: Callable[[], None]
 
 
@@ -87,7 +88,7 @@ def _token(folder: Path) -> Iterator[Bench]:
             ring = TokenKeyring(make_store(folder / "keystore"), token)
             made = ring.new(Purpose.CODE, "610000", NOW, NOW + 30 * DAY_S, now=NOW)
             ring.move(made.kid, KeyState.ACTIVE, NOW)
-            ours = ring.signer(made.kid, purpose=Purpose.CODE, now=NOW)
+            ours = ring.signer(made.kid, purpose=Purpose.CODE, region="610000", clock=lambda: NOW)
             yield Bench(ours, _bare(place, made.public_key))
 
 
@@ -108,7 +109,7 @@ def _sign(by: MessageSigner) -> None:
         by.sign(MESSAGE)
 
 
-def _authority(by: MessageSigner) -> Authority:
+def _authority(by: KeySigner) -> Authority:
     """An issuer whose one code key is *by*'s."""
     made = authority()
     key = ListedKey(by.public_key, Purpose.CODE, NOW - DAY_S, NOW + 30 * DAY_S)

@@ -136,7 +136,7 @@ def test_demo_code_keys_of_tokens_are_in_no_keystore(told: Told) -> None:
         infos = store.keys()
         (info,) = (info for info in infos if info.purpose is Purpose.CODE)
         with pytest.raises(TokenMissingError):
-            store.signer(info.kid, purpose=Purpose.CODE, now=NOW)
+            store.signer(info.kid, purpose=Purpose.CODE, region=region, clock=lambda: NOW)
 
 
 def test_demo_without_soft_hsm_names_the_package(tmp_path: Path) -> None:

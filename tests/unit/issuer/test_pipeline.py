@@ -18,7 +18,7 @@ COUNTS = [0, 1, 32, 33, 64, 65, 100]
 
 
 class Remote:
-    """A signer that is no seed: it spoils the signature of one call, if asked to."""
+    """A slow signer: it spoils the signature of one call, if asked to."""
 
     def __init__(self, *, spoiled: int = -1) -> None:
         self._seed = signer(Purpose.CODE.value)
@@ -32,6 +32,11 @@ class Remote:
     @property
     def kid(self) -> bytes:
         return self._seed.kid
+
+    slow = True
+
+    def may_sign(self, now: int) -> bool:
+        return self._seed.may_sign(now)
 
     def sign(self, message: bytes) -> bytes:
         self._calls += 1

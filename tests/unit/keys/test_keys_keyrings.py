@@ -13,6 +13,7 @@ from keys.cose import parse_sign1, sign_sign1, verify_sign1
 from keys.errors import (
     KeyLifecycleError,
     KeyPurposeError,
+    KeyRegionError,
     KeyStateError,
     KeystoreDamagedError,
     KeystoreExistsError,
@@ -25,7 +26,7 @@ from keys.keyring import Keyring, TokenKeyring, open_token
 from keys.kid import kid
 from keys.lifecycle import ALLOWED_MOVES, Environment, KeyState, Purpose
 from keys.store import Keystore
-from tests.keystore_support import PASSPHRASE, make_store
+from tests.keystore_support import PASSPHRASE, at, make_store
 
 BORN, BEGIN, END = 50, 100, 200
 UNKNOWN = bytes(4)
@@ -97,7 +98,7 @@ def test_new_key_is_recorded_as_asked_and_not_active(ring: Keyring) -> None:
 def test_signature_of_any_length_of_message_is_valid(place: Place, length: int) -> None:
     """64 bytes that libsodium verifies under the recorded key, for this message and no other."""
     name, message = place.key(), bytes(length)
-    signer = place.ring.signer(name, purpose=Purpose.CODE, now=BEGIN)
+    signer = place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     assert (signer.kid, signer.public_key) == (name, place.ring.info(name).public_key)
     signature = signer.sign(message)
     ed25519.verify(signature, message, signer.public_key)
@@ -107,13 +108,13 @@ def test_signature_of_any_length_of_message_is_valid(place: Place, length: int) 
 
 def test_signing_twice_gives_the_same_bytes(place: Place) -> None:
     """Ed25519 is deterministic, also inside a token: no nonce that could be bad."""
-    signer = place.ring.signer(place.key(), purpose=Purpose.CODE, now=BEGIN)
+    signer = place.ring.signer(place.key(), purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     assert signer.sign(b"message") == signer.sign(b"message")
 
 
 def test_sign1_by_a_keyring_is_verified(place: Place) -> None:
     """The envelope made with either signer is the one that verifiers take."""
-    signer = place.ring.signer(place.key(), purpose=Purpose.CODE, now=BEGIN)
+    signer = place.ring.signer(place.key(), purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     data = sign_sign1(b"payload", signer, typ=None)
     parsed = parse_sign1(data, typ=None, max_bytes=1000)
     assert parsed.kid == signer.kid
@@ -125,7 +126,7 @@ def test_keys_are_there_after_opening_again(place: Place) -> None:
     name = place.key()
     again = place.open_again()
     assert again.keys() == place.ring.keys() != ()
-    signer = again.signer(name, purpose=Purpose.CODE, now=BEGIN)
+    signer = again.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     ed25519.verify(signer.sign(b"message"), b"message", again.info(name).public_key)
 
 
@@ -136,17 +137,19 @@ def test_keys_come_by_their_beginning(ring: Keyring) -> None:
     assert [info.not_before for info in ring.keys()] == [100, 110, 120]  # noqa: SIM118 - no dict
 
 
-def test_signer_obeys_purpose_and_window(place: Place) -> None:
-    """No signer comes out for another purpose or another time."""
+def test_signer_obeys_purpose_region_and_window(place: Place) -> None:
+    """No signer comes out for another purpose, another region or another time."""
     name = place.key()
+    with pytest.raises(KeyRegionError):
+        place.ring.signer(name, purpose=Purpose.CODE, region="230000", clock=at(BEGIN))
     for purpose, now, error in (
         (Purpose.STATUS, BEGIN, KeyPurposeError),
         (Purpose.CODE, BEGIN - 1, KeyWindowError),
         (Purpose.CODE, END, KeyWindowError),
     ):
         with pytest.raises(error):
-            place.ring.signer(name, purpose=purpose, now=now)
-    place.ring.signer(name, purpose=Purpose.CODE, now=END - 1)
+            place.ring.signer(name, purpose=purpose, region="610000", clock=at(now))
+    place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(END - 1))
 
 
 @pytest.mark.parametrize("state", [state for state in KeyState if state is not KeyState.ACTIVE])
@@ -154,7 +157,7 @@ def test_signer_of_a_key_that_is_not_active_is_refused(place: Place, state: KeyS
     """Only ACTIVE signs; every other state refuses, and the message says which it is."""
     name = place.key(state)
     with pytest.raises(KeyStateError, match=state):
-        place.ring.signer(name, purpose=Purpose.CODE, now=BEGIN)
+        place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
 
 
 @pytest.mark.parametrize("state", KeyState)
@@ -178,16 +181,58 @@ def test_suspended_key_signs_again_when_it_is_active_again(place: Place) -> None
     """Suspension takes nothing away for good."""
     name = place.key(KeyState.SUSPENDED)
     place.ring.move(name, KeyState.ACTIVE, BEGIN)
-    signer = place.ring.signer(name, purpose=Purpose.CODE, now=BEGIN)
+    signer = place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     ed25519.verify(signer.sign(b"message"), b"message", signer.public_key)
 
 
-def test_compromise_in_one_process_stops_the_signers_of_another(place: Place) -> None:
-    """A ring opened earlier gives no new signer for a key that was reported meanwhile."""
+@pytest.mark.parametrize("state", sorted(ALLOWED_MOVES[KeyState.ACTIVE]), ids=str)
+def test_move_in_one_process_stops_the_signers_of_another(place: Place, state: KeyState) -> None:
+    """No new signer, and no further signature by one that is open: not after one second."""
     name = place.key()
-    place.open_again().move(name, KeyState.COMPROMISED, BEGIN)
-    with pytest.raises(KeyStateError, match="compromised"):
-        place.ring.signer(name, purpose=Purpose.CODE, now=BEGIN)
+    signer = place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
+    signer.sign(b"before")
+    place.open_again().move(name, state, BEGIN)
+    with pytest.raises(KeyStateError, match=state):
+        signer.sign(b"after")
+    assert not signer.may_sign(BEGIN)
+    with pytest.raises(KeyStateError, match=state):
+        place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
+
+
+def test_signer_opened_before_a_suspension_does_not_sign_after_it(place: Place) -> None:
+    """Active again is a move that has to be logged first: whoever logs it opens the key anew."""
+    name = place.key()
+    signer = place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
+    place.ring.move(name, KeyState.SUSPENDED, BEGIN)
+    place.ring.move(name, KeyState.ACTIVE, BEGIN)
+    with pytest.raises(KeyStateError, match="since it was opened"):
+        signer.sign(b"message")
+    again = place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
+    assert again.may_sign(BEGIN)
+    again.sign(b"message")
+
+
+def test_open_signer_stops_when_its_window_ends(place: Place) -> None:
+    """The clock is asked for each signature, not when the key was opened."""
+    now = [BEGIN]
+    signer = place.ring.signer(
+        place.key(), purpose=Purpose.CODE, region="610000", clock=lambda: now[0]
+    )
+    for now[0] in (BEGIN, END - 1):
+        signer.sign(b"message")
+    for now[0] in (END, BEGIN - 1):
+        with pytest.raises(KeyWindowError):
+            signer.sign(b"message")
+
+
+def test_open_signer_of_a_key_whose_record_is_gone_stops(place: Place) -> None:
+    """No record, no signature."""
+    name = place.key()
+    signer = place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
+    (place.folder / f"{name.hex()}.key").unlink()
+    with pytest.raises(KeystoreMissingError):
+        signer.sign(b"message")
+    assert not signer.may_sign(BEGIN)
 
 
 def test_destroyed_key_leaves_its_record_and_its_neighbours(place: Place) -> None:
@@ -199,8 +244,8 @@ def test_destroyed_key_leaves_its_record_and_its_neighbours(place: Place) -> Non
     assert again.info(name).history[:-1] == history
     assert {info.kid for info in again.keys()} == {name, other}  # noqa: SIM118 - no dict
     with pytest.raises(KeyLifecycleError):
-        again.signer(name, purpose=Purpose.CODE, now=BEGIN)
-    again.signer(other, purpose=Purpose.CODE, now=BEGIN).sign(b"message")
+        again.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
+    again.signer(other, purpose=Purpose.CODE, region="610000", clock=at(BEGIN)).sign(b"message")
 
 
 def test_key_that_is_not_there_is_missing(place: Place) -> None:
@@ -209,7 +254,7 @@ def test_key_that_is_not_there_is_missing(place: Place) -> None:
     with pytest.raises(KeystoreMissingError):
         place.ring.info(UNKNOWN)
     with pytest.raises(KeystoreMissingError):
-        place.ring.signer(UNKNOWN, purpose=Purpose.CODE, now=BEGIN)
+        place.ring.signer(UNKNOWN, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     with pytest.raises(KeystoreMissingError):
         place.ring.move(UNKNOWN, KeyState.ACTIVE, BEGIN)
 
@@ -250,7 +295,7 @@ def test_signers_in_many_threads_all_sign_well(place: Place) -> None:
     """Eight threads with two keys, of rings opened apart, each get their own signature."""
     names = place.key(), place.key()
     signers = [
-        ring.signer(name, purpose=Purpose.CODE, now=BEGIN)
+        ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
         for ring, name in zip((place.ring, place.open_again()), names, strict=True)
     ]
 
@@ -274,5 +319,5 @@ def test_record_of_the_same_key_is_not_written_over(
         place.ring.new(Purpose.CODE, "610000", BEGIN, END, now=BORN)
     monkeypatch.undo()
     assert place.ring.info(name) == before
-    signer = place.ring.signer(name, purpose=Purpose.CODE, now=BEGIN)
+    signer = place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     ed25519.verify(signer.sign(b"message"), b"message", before.public_key)

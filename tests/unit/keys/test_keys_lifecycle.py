@@ -4,7 +4,13 @@ from itertools import product
 
 import pytest
 
-from keys.errors import KeyPurposeError, KeyStateError, KeyTransitionError, KeyWindowError
+from keys.errors import (
+    KeyPurposeError,
+    KeyRegionError,
+    KeyStateError,
+    KeyTransitionError,
+    KeyWindowError,
+)
 from keys.lifecycle import ALLOWED_MOVES, Environment, KeyInfo, KeyState, Moved, Purpose, new_key
 from keys.signer import SeedSigner
 
@@ -54,24 +60,30 @@ def test_compromised_stays_known_after_destruction() -> None:
 def test_signing_in_any_other_state_is_refused(state: KeyState) -> None:
     """Only an active key signs."""
     with pytest.raises(KeyStateError):
-        _info(state).require_signing(Purpose.CODE, BEGIN)
+        _info(state).require_signing(Purpose.CODE, "610000", BEGIN)
 
 
 @pytest.mark.parametrize("purpose", sorted(set(Purpose) - {Purpose.CODE}), ids=str)
 def test_signing_for_another_purpose_is_refused(purpose: Purpose) -> None:
     """A key has one purpose."""
     with pytest.raises(KeyPurposeError):
-        _info().require_signing(purpose, BEGIN)
+        _info().require_signing(purpose, "610000", BEGIN)
+
+
+def test_signing_for_another_region_is_refused() -> None:
+    """A key speaks for one issuer."""
+    with pytest.raises(KeyRegionError, match="of region 610000, not of 230000"):
+        _info().require_signing(Purpose.CODE, "230000", BEGIN)
 
 
 @pytest.mark.parametrize(("now", "allowed"), [(99, False), (100, True), (199, True), (200, False)])
 def test_signing_outside_the_window_is_refused(now: int, *, allowed: bool) -> None:
     """The window holds its first second and not its last."""
     if allowed:
-        _info().require_signing(Purpose.CODE, now)
+        _info().require_signing(Purpose.CODE, "610000", now)
     else:
         with pytest.raises(KeyWindowError):
-            _info().require_signing(Purpose.CODE, now)
+            _info().require_signing(Purpose.CODE, "610000", now)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from keys.lifecycle import Environment, KeyState, Purpose
 from keys.sealing import MODERATE_MEM, MODERATE_OPS
 from keys.signer import SeedSigner
 from keys.store import Keystore
-from tests.keystore_support import PASSPHRASE, counted, make_store
+from tests.keystore_support import PASSPHRASE, at, counted, make_store
 
 BORN, BEGIN, END = 50, 100, 200
 
@@ -59,7 +59,7 @@ def test_keys_and_secrets_are_there_after_opening_again(store: Keystore, folder:
     assert again.keys() == store.keys()
     assert again.environment is Environment.TEST
     assert again.secret("pepper") == secret
-    signer = again.signer(kid, purpose=Purpose.CODE, now=BEGIN)
+    signer = again.signer(kid, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     assert signer.kid == kid == again.info(kid).kid
     ed25519.verify(signer.sign(b"message"), b"message", again.info(kid).public_key)
 
@@ -73,10 +73,10 @@ def test_signer_obeys_purpose_state_and_window(store: Keystore) -> None:
         (Purpose.CODE, END, KeyWindowError),
     ):
         with pytest.raises(error):
-            store.signer(kid, purpose=purpose, now=now)
+            store.signer(kid, purpose=purpose, region="610000", clock=at(now))
     fresh = store.new(Purpose.CODE, "610000", BEGIN, END, now=BORN).kid
     with pytest.raises(KeyStateError):
-        store.signer(fresh, purpose=Purpose.CODE, now=BEGIN)
+        store.signer(fresh, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
 
 
 def test_compromise_in_one_process_stops_the_signers_of_another(
@@ -86,7 +86,7 @@ def test_compromise_in_one_process_stops_the_signers_of_another(
     kid = _active(store)
     Keystore.open(folder, PASSPHRASE).move(kid, KeyState.COMPROMISED, BEGIN)
     with pytest.raises(KeyStateError, match="compromised"):
-        store.signer(kid, purpose=Purpose.CODE, now=BEGIN)
+        store.signer(kid, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
 
 
 def test_move_that_is_not_allowed_changes_nothing(store: Keystore, folder: Path) -> None:
@@ -112,7 +112,7 @@ def test_destroyed_key_is_overwritten_and_its_record_kept(store: Keystore, folde
     assert len(path.read_bytes()) < len(old)
     assert Keystore.open(folder, PASSPHRASE).info(kid) == info
     with pytest.raises(KeyLifecycleError):
-        store.signer(kid, purpose=Purpose.CODE, now=BEGIN)
+        store.signer(kid, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
 
 
 def test_nothing_in_the_folder_shows_a_seed_a_secret_or_the_passphrase(folder: Path) -> None:
@@ -267,7 +267,7 @@ def test_argon2id_runs_once_for_each_opening(
     monkeypatch.setattr(bindings, "crypto_pwhash_alg", noted)
     again = Keystore.open(folder, PASSPHRASE)
     for kid in kids:
-        again.signer(kid, purpose=Purpose.CODE, now=BEGIN)
+        again.signer(kid, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     assert calls == [(1, 8192)]
 
 
@@ -327,7 +327,7 @@ def test_open_what_is_not_there_is_missing(store: Keystore, folder: Path, tmp_pa
     with pytest.raises(KeystoreMissingError):
         Keystore.open(folder / "master", PASSPHRASE)
     with pytest.raises(KeystoreMissingError):
-        store.signer(b"\0\0\0\0", purpose=Purpose.CODE, now=BEGIN)
+        store.signer(b"\0\0\0\0", purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     with pytest.raises(KeystoreMissingError):
         store.secret("pepper")
 
@@ -378,7 +378,8 @@ def test_crash_while_saving_leaves_the_old_state_or_the_new(
 def test_repr_shows_no_secret(store: Keystore) -> None:
     """Tracebacks and logs may print these objects."""
     kid = _active(store)
-    seed_free = repr(store.signer(kid, purpose=Purpose.CODE, now=BEGIN)) + repr(store._master)
+    signer = store.signer(kid, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
+    seed_free = repr(signer) + repr(signer._signer) + repr(store._master)
     assert store._master.key.hex() not in seed_free
     assert repr(store._master.key) not in seed_free
 

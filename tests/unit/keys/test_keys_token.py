@@ -30,7 +30,7 @@ from keys.lifecycle import KeyState, Purpose
 from keys.signer import SeedSigner
 from keys.store import Keystore
 from keys.token import Token
-from tests.keystore_support import make_store
+from tests.keystore_support import at, make_store
 from tests.token_support import PACKAGE_MISSING, Hsm, soft_hsm
 
 BORN, BEGIN, END = 50, 100, 200
@@ -194,7 +194,7 @@ def test_keystore_without_the_token_lists_and_stops_its_keys_only(
     store.move(name, KeyState.ACTIVE, BORN)
     assert [info.kid for info in store.keys()] == [name]  # noqa: SIM118 - no dict
     with pytest.raises(TokenMissingError, match=token.serial):
-        store.signer(name, purpose=Purpose.CODE, now=BEGIN)
+        store.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     with pytest.raises(TokenMissingError, match=token.serial):
         store.move(name, KeyState.DESTROYED, BEGIN)
     assert store.move(name, KeyState.COMPROMISED, BEGIN).state is KeyState.COMPROMISED
