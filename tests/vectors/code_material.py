@@ -6,6 +6,7 @@ from typing import Final
 from keys.signer import SeedSigner
 from tests.cbor_support import byte_string, envelope, protected, sig_structure, text_of
 from tests.code_support import DAY_S, NOW, SHAANXI, seed, signer
+from tests.vectors.cases import Case
 from verifier.check import Reason
 from verifier.claims import HOUR_S, Claims, Colour, Cti, sign_code
 
@@ -22,7 +23,11 @@ Text = str | list[tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """One file."""
+    """One case. A text that is long is given in parts, each with the times that it is repeated.
+
+    Attributes:
+        before: Texts that the same door was shown a moment before.
+    """
 
     name: str
     about: str
@@ -33,6 +38,26 @@ class Vector:
     now: int = NOW
     policy: str = "venue"
     before: tuple[str, ...] = ()
+
+    def case(self) -> Case:
+        """Its folder."""
+        parts = [(self.text, 1)] if isinstance(self.text, str) else self.text
+        text = "".join(part * times for part, times in parts)
+        earlier = {f"before-{n}.txt": shown for n, shown in enumerate(self.before, 1)}
+        shown = {"code.txt": text, **earlier}
+        given: dict[str, object] = {
+            "now": self.now,
+            "policy": self.policy,
+            "world": f"../../worlds/{self.world}",
+        }
+        return Case(
+            "code",
+            self.name,
+            self.about,
+            {"kind": self.kind, "reason": self.reason},
+            {name: text.encode("utf-8", "surrogatepass") for name, text in shown.items()},
+            {**given, "before": list(earlier)} if earlier else given,
+        )
 
 
 CODE_SEED: Final = seed("610000 code")

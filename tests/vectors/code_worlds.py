@@ -1,6 +1,6 @@
-"""The lists that the code vectors are checked against, as files: tests/vectors/code/worlds/."""
+"""What verifiers hold when the cases begin: tests/vectors/worlds/, one folder each."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -8,47 +8,21 @@ from keys.lifecycle import Purpose
 from keys.trustlist import (
     ListedKey,
     TrustList,
-    decode_roots,
     encode_roots,
     encode_trust_list,
     sign_trust_list,
-    verify_trust_list,
 )
 from tests.code_support import DAY_S, HEILONGJIANG, NOW, SHAANXI, World, listed, signer
-from verifier.check import Lists
+from tests.vectors.cases import json_file
 from verifier.claims import HOUR_S
 from verifier.statuslist import DEFAULT_ENTRIES, recall_status_list, sign_status_list
 
-__all__ = [
-    "ENDED",
-    "FRESH",
-    "MISSING",
-    "OLDEST",
-    "TAKEN_BACK",
-    "TOO_OLD",
-    "WorldFile",
-    "load_world",
-    "worlds",
-]  # fmt: skip
+__all__ = ["ENDED", "FRESH", "MISSING", "OLDEST", "TAKEN_BACK", "TOO_OLD", "files"]
 
 # Status lists of Shaanxi, by what is special about them; list 5 is held by nobody.
 FRESH, TOO_OLD, OLDEST, ENDED, MISSING = 1, 2, 3, 4, 5
 #: Entries of list 1: withdrawn, superseded, and a value without a meaning.
 TAKEN_BACK: Final = {1: 1, 2: 2, 3: 3}
-
-
-@dataclass(frozen=True, slots=True)
-class WorldFile:
-    """One file: hex of the roots, of the trust list that they signed, and of status lists.
-
-    Attributes:
-        confirmed: When a snapshot last named this trust list; -1: never.
-    """
-
-    roots: str
-    trust_list: str
-    status_lists: tuple[str, ...]
-    confirmed: int
 
 
 def _plain() -> TrustList:
@@ -114,8 +88,8 @@ def _tokens() -> tuple[bytes, ...]:
 
 
 @cache
-def worlds() -> dict[str, WorldFile]:
-    """All worlds by name."""
+def files() -> dict[str, bytes]:
+    """The files of all worlds by their path below the folder."""
     trusts = {
         "plain": _plain(),
         "key-withdrawn": _withdrawn(),
@@ -131,22 +105,17 @@ def worlds() -> dict[str, WorldFile]:
         "trust-ended": NOW - HOUR_S,
     }
     roots = [signer("root 1"), signer("root 2")]
-    status_lists = tuple(token.hex() for token in _tokens())
-    return {
-        name: WorldFile(
-            roots=encode_roots(trust.roots).hex(),
-            trust_list=sign_trust_list(encode_trust_list(trust), roots).hex(),
-            status_lists=status_lists,
-            confirmed=confirmed.get(name, -1),
-        )
-        for name, trust in trusts.items()
-    }
+    made: dict[str, bytes] = {}
+    for name, trust in trusts.items():
+        world = {
+            "roots.cbor": encode_roots(trust.roots),
+            "trust-list.cbor": sign_trust_list(encode_trust_list(trust), roots),
+            "world.json": json_file({"confirmed": confirmed.get(name)}),
+            **{f"status/{_number(token, trust)}.cwt": token for token in _tokens()},
+        }
+        made |= {f"{name}/{path}": data for path, data in world.items()}
+    return made
 
 
-def load_world(file: WorldFile) -> Lists:
-    """What a verifier holds who accepted these files earlier."""
-    roots = decode_roots(bytes.fromhex(file.roots))
-    trust = verify_trust_list(bytes.fromhex(file.trust_list), roots)
-    lists = [recall_status_list(bytes.fromhex(token), trust) for token in file.status_lists]
-    statuses = {held.list_number: held for held in lists}
-    return Lists(trust, statuses, confirmed=file.confirmed)
+def _number(token: bytes, trust: TrustList) -> int:
+    return recall_status_list(token, trust).list_number

@@ -1,17 +1,11 @@
-"""Writes tests/vectors/checkpoint/ and tests/vectors/log-proof/: one defect in each file.
+"""Writes tests/vectors/checkpoint/ and tests/vectors/log-proof/: one defect in each folder.
 
-    python -m tests.vectors.generate_log
-
-Every key comes from a fixed seed, so the files come out the same each time; a test compares them.
-A file states the bytes (base64), the log's verifier key and what must come of them: "accepted",
-or the name of the error. In log-proof it also states the entry that is to be proved.
+python -m tests.vectors.generate_log
 """
 
 import base64
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from audit.tlog.checkpoint import Checkpoint, encode_checkpoint, sign_checkpoint
@@ -20,10 +14,10 @@ from audit.tlog.note import NoteKey, sign_line
 from audit.tlog.proof import Proof, encode_proof
 from keys.signer import SeedSigner
 from tests.naive_merkle import naive_root
+from tests.vectors.cases import Case, files, replace_folder
 
-__all__ = ["FOLDER", "Vector", "vectors"]
+__all__ = ["cases"]
 
-FOLDER: Final = Path(__file__).parent
 ORIGIN: Final = "celadon.example/610000/log"
 SIGNER: Final = SeedSigner(b"\xd1" * 32)
 OTHER: Final = SeedSigner(b"\xd2" * 32)
@@ -38,7 +32,12 @@ TEXT: Final = encode_checkpoint(GOOD)
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """One file."""
+    """One case.
+
+    Attributes:
+        timestamp: Whether the reader wants to know the time too, and so knows the log's own
+            cosignature.
+    """
 
     area: str
     name: str
@@ -46,17 +45,18 @@ class Vector:
     data: bytes
     expect: str
     entry: bytes | None = None
+    timestamp: bool = False
 
-    def as_json(self) -> str:
-        content = {
-            "about": self.about,
-            "source": "made here",
-            "vkey": KEY.vkey(),
-            "data": base64.b64encode(self.data).decode(),
-            **({} if self.entry is None else {"entry": base64.b64encode(self.entry).decode()}),
-            "expect": self.expect,
-        }
-        return json.dumps(content, indent=1) + "\n"
+    def case(self) -> Case:
+        """Its folder."""
+        inputs = {"vkey": KEY.vkey().encode()}
+        if self.entry is None:
+            inputs["checkpoint"] = self.data
+            given = {"timestamp": self.timestamp}
+        else:
+            inputs |= {"proof.tlog-proof": self.data, "entry": self.entry}
+            given = {}
+        return Case(self.area, self.name, self.about, {"result": self.expect}, inputs, given)
 
 
 def signed(text: str) -> bytes:
@@ -139,7 +139,8 @@ def _checkpoints() -> Iterator[Vector]:
         "trailing-line": ("Something stands after the signatures.", good + b"x\n"),
     }
     for name, (about, data) in defects.items():
-        yield Vector("checkpoint", name, about, data, "CheckpointError")
+        timestamp = name == "signature-good-then-bad"
+        yield Vector("checkpoint", name, about, data, "CheckpointError", timestamp=timestamp)
 
 
 def _with_root(root: bytes) -> str:
@@ -235,12 +236,11 @@ def _with_hashes(good: bytes, line: bytes, replacement: bytes) -> bytes:
     return good.replace(line, base64.b64encode(replacement), 1)
 
 
-def main() -> None:
-    for vector in vectors():
-        folder = FOLDER / vector.area
-        folder.mkdir(exist_ok=True)
-        (folder / f"{vector.name}.json").write_text(vector.as_json(), encoding="utf-8")
+def cases(area: str) -> Iterator[Case]:
+    """Every case of one area."""
+    return (vector.case() for vector in vectors() if vector.area == area)
 
 
 if __name__ == "__main__":
-    main()
+    for each in ("checkpoint", "log-proof"):
+        replace_folder(each, files(cases(each)))

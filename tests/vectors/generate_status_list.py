@@ -1,16 +1,11 @@
-"""Writes tests/vectors/status-list/: one status list in each file, with one defect or none.
+"""Writes tests/vectors/status-list/: one status list in each folder, with one defect or none.
 
-    python -m tests.vectors.generate_status_list
-
-The trust list is that of ../code/worlds/plain.json. A file states the list held before (or null),
-the token that is offered, the time, and what must come of it: "accepted", or the name of the error.
+python -m tests.vectors.generate_status_list
 """
 
-import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import cbor2
@@ -18,26 +13,39 @@ import cbor2
 from keys.cose import MessageSigner, sign_sign1
 from tests.cbor_support import byte_string, envelope, sig_structure
 from tests.code_support import DAY_S, HEILONGJIANG, NOW, SHAANXI, paper_code, signer
+from tests.vectors.cases import Case, files, replace_folder
 from verifier.claims import HOUR_S
 from verifier.statuslist import MAX_ENTRIES, SNAPSHOT_TYP, STATUS_LIST_TYP
 
-__all__ = ["FOLDER", "Vector", "files", "load_vectors", "write"]
+__all__ = ["cases"]
 
-FOLDER: Final = Path(__file__).parent / "status-list"
 SUB, EXP, IAT, LIST, TTL = 2, 4, 6, 65533, 65534
 PACKED: Final = bytes((0b10_01_00_00, *bytes(255)))  # entry 2 withdrawn, entry 3 superseded
 
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """One file."""
+    """One case: a list that is offered to a verifier of the plain world."""
 
     name: str
     about: str
     expect: str
-    token: str
-    held: str | None = None
+    token: bytes
+    held: bytes | None = None
     now: int = NOW
+
+    def case(self) -> Case:
+        """Its folder."""
+        before = {} if self.held is None else {"held.cwt": self.held}
+        stays = "list.cwt" if self.expect == "accepted" else next(iter(before), None)
+        return Case(
+            "status-list",
+            self.name,
+            self.about,
+            {"result": self.expect, "holds": stays},
+            {"list.cwt": self.token, **before},
+            {"now": self.now, "world": "../../worlds/plain"},
+        )
 
 
 def claims(**changed: object) -> dict[object, object]:
@@ -70,14 +78,14 @@ def good(packed: bytes = PACKED, **changed: object) -> bytes:
 
 
 def _accepted(name: str, about: str, token: bytes, *, held: bytes | None = None) -> Vector:
-    return Vector(name, about, "accepted", token.hex(), None if held is None else held.hex())
+    return Vector(name, about, "accepted", token, held)
 
 
 def _refused(
     name: str, about: str, error: str, token: bytes, *, held: bytes | None = None
 ) -> Vector:
     named = f"StatusList{error}Error"
-    return Vector(name, about, named, token.hex(), None if held is None else held.hex())
+    return Vector(name, about, named, token, held)
 
 
 def vectors() -> Iterator[Vector]:
@@ -270,32 +278,10 @@ def _successions() -> Iterator[Vector]:
     yield _refused("C090-another-list", "List 2 for list 1.", "Scope", another, held=held)
 
 
-# --- files ----------------------------------------------------------------------------------------
-
-
-def files() -> dict[str, str]:
-    """Every file by its name."""
-    made: dict[str, str] = {}
-    for vector in vectors():
-        if f"{vector.name}.json" in made:
-            raise ValueError(f"two vectors are named {vector.name}")
-        made[f"{vector.name}.json"] = json.dumps(asdict(vector), indent=1) + "\n"
-    return made
-
-
-def load_vectors() -> list[Vector]:
-    """The vectors as they stand in the folder."""
-    return [Vector(**json.loads(path.read_text())) for path in sorted(FOLDER.glob("*.json"))]
-
-
-def write() -> None:
-    """Replace the folder's files."""
-    FOLDER.mkdir(exist_ok=True)
-    for path in FOLDER.glob("*.json"):
-        path.unlink()
-    for name, text in files().items():
-        (FOLDER / name).write_text(text)
+def cases() -> Iterator[Case]:
+    """Every case."""
+    return (vector.case() for vector in vectors())
 
 
 if __name__ == "__main__":
-    write()
+    replace_folder("status-list", files(cases()))

@@ -1,16 +1,12 @@
-"""Writes tests/vectors/trust-list/: one list in each file, with one defect or none.
+"""Writes tests/vectors/trust-list/: one list in each folder, with one defect or none.
 
     python -m tests.vectors.generate_trust_list
 
 Every key comes from a fixed seed, so the files come out the same each time; a test compares them.
-A file states the roots that a verifier was given, the list that it holds (or null), the list that
-is offered, the time, and what must come of it: "accepted", or the name of the error.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import cbor2
@@ -32,10 +28,10 @@ from keys.trustlist import (
     sign_trust_list,
 )
 from keys.trustupdate import MAX_SKEW_S, MAX_STEP
+from tests.vectors.cases import Case, files, replace_folder
 
-__all__ = ["FOLDER", "Vector", "vectors"]
+__all__ = ["Vector", "cases", "vectors"]
 
-FOLDER: Final = Path(__file__).parent / "trust-list"
 NOW: Final = 1_607_792_400  # 13 December 2020, 01:00 in China
 ISSUED: Final = NOW - 3_600
 DAY: Final = 86_400
@@ -63,7 +59,7 @@ ALL_NEW_ROOTS: Final = Roots(
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """One file."""
+    """One case."""
 
     name: str
     about: str
@@ -73,16 +69,18 @@ class Vector:
     roots: Roots = ROOTS
     now: int = NOW
 
-    def as_json(self) -> str:
-        content = {
-            "about": self.about,
-            "roots": encode_roots(self.roots).hex(),
-            "held": None if self.held is None else self.held.hex(),
-            "data": self.data.hex(),
-            "now": self.now,
-            "expect": self.expect,
-        }
-        return json.dumps(content, indent=1) + "\n"
+    def case(self) -> Case:
+        """Its folder."""
+        before = {} if self.held is None else {"held.cbor": self.held}
+        stays = "list.cbor" if self.expect == "accepted" else next(iter(before), None)
+        return Case(
+            "trust-list",
+            self.name,
+            self.about,
+            {"result": self.expect, "holds": stays},
+            {"roots.cbor": encode_roots(self.roots), "list.cbor": self.data, **before},
+            {"now": self.now},
+        )
 
 
 def _key(signer: SeedSigner, purpose: Purpose) -> ListedKey:
@@ -629,15 +627,10 @@ def _rotations() -> Iterator[Vector]:
     )
 
 
-def main() -> None:
-    FOLDER.mkdir(exist_ok=True)
-    wanted = {f"{vector.name}.json": vector.as_json() for vector in vectors()}
-    for path in FOLDER.glob("*.json"):
-        if path.name not in wanted:
-            path.unlink()
-    for name, content in wanted.items():
-        (FOLDER / name).write_text(content)
+def cases() -> Iterator[Case]:
+    """Every case."""
+    return (vector.case() for vector in vectors())
 
 
 if __name__ == "__main__":
-    main()
+    replace_folder("trust-list", files(cases()))

@@ -1,6 +1,5 @@
 """Proofs as texts: every vector file, and the round trip."""
 
-import base64
 from pathlib import Path
 
 import pytest
@@ -10,29 +9,22 @@ from hypothesis import strategies as st
 from audit.errors import CheckpointError, ProofError
 from audit.tlog.note import parse_vkey
 from audit.tlog.proof import Proof, encode_proof, parse_proof, verify_proof
-from tests.shared_vectors import VECTORS, read_json
+from tests.vectors.cases import FOLDER, case_folders, expected
+from tests.vectors.ours import answer
 
-FILES = sorted((VECTORS / "log-proof").glob("*.json"))
+GOOD = FOLDER / "log-proof" / "good"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_verify_proof_vector_has_the_result_that_its_file_states(path: Path) -> None:
-    """C92: each file in tests/vectors/log-proof is accepted or refused as it says."""
-    vector = read_json(str(path))
-    entry, key = base64.b64decode(vector["entry"]), parse_vkey(vector["vkey"])
-    try:
-        verify_proof(parse_proof(base64.b64decode(vector["data"])), entry, key)
-        result = "accepted"
-    except (ProofError, CheckpointError) as error:
-        result = type(error).__name__
-    assert result == vector["expect"]
+@pytest.mark.parametrize("case", case_folders("log-proof"), ids=lambda case: case.name)
+def test_verify_proof_case_has_the_answer_that_it_states(case: Path) -> None:
+    """C92: each proof in tests/vectors/log-proof is accepted or refused as it says."""
+    assert answer(case) == expected(case)
 
 
 def test_verify_proof_every_changed_byte_is_refused() -> None:
     """No byte of a proof can be changed, except in what it says beside the point."""
-    vector = read_json(str(VECTORS / "log-proof" / "good.json"))
-    entry, key = base64.b64decode(vector["entry"]), parse_vkey(vector["vkey"])
-    data = base64.b64decode(vector["data"])
+    entry, key = (GOOD / "entry").read_bytes(), parse_vkey((GOOD / "vkey").read_text())
+    data = (GOOD / "proof.tlog-proof").read_bytes()
     timestamp_line = data.rindex(b"\n\xe2\x80\x94")
     for at in range(timestamp_line):
         changed = data[:at] + bytes((data[at] ^ 0x01,)) + data[at + 1 :]

@@ -1,9 +1,7 @@
 """The trust list: every vector file, every changed bit, every rule of acceptance."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +15,6 @@ from keys.trustenvelope import (
     Signature,
     encode_envelope,
     merge_envelopes,
-    parse_envelope,
     sig_structure,
 )
 from keys.trustlist import (
@@ -36,42 +33,29 @@ from keys.trustmodel import MAX_KEYS
 from keys.trustupdate import accept_trust_list
 from tests.shared_vectors import read_json
 from tests.vectors import generate_trust_list as generate
+from tests.vectors.cases import case_folders, expected, files, found
+from tests.vectors.ours import answer
 
-FILES = sorted(generate.FOLDER.glob("*.json"))
-
-
-def _held(data: str | None) -> TrustList | None:
-    """The list that a verifier holds: verified when it came, so not again."""
-    return None if data is None else decode_trust_list(parse_envelope(bytes.fromhex(data)).payload)
+CASES = case_folders("trust-list")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_accept_gives_the_result_that_the_vector_states(path: Path) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_accept_gives_the_result_that_the_case_states(case: Path) -> None:
     """Every list in tests/vectors/trust-list is accepted or refused for the reason it names."""
-    vector: dict[str, Any] = json.loads(path.read_bytes())
-    roots = decode_roots(bytes.fromhex(vector["roots"]))
-    try:
-        accept_trust_list(
-            _held(vector["held"]), bytes.fromhex(vector["data"]), roots=roots, now=vector["now"]
-        )
-        result = "accepted"
-    except TrustListError as error:
-        result = type(error).__name__
-    assert result == vector["expect"]
+    assert answer(case) == expected(case)
 
 
-def test_every_reason_of_refusal_has_a_vector() -> None:
-    """No TrustListError exists that no file produces."""
+def test_every_reason_of_refusal_has_a_case() -> None:
+    """No TrustListError exists that no case produces."""
     leaves = {leaf.__name__ for leaf in TrustListError.__subclasses__()}
-    produced = {json.loads(path.read_bytes())["expect"] for path in FILES}
+    produced = {expected(case)["result"] for case in CASES}
     assert produced == {"accepted", *leaves}
     assert leaves <= set(vars(errors))
 
 
 def test_generator_gives_the_files_as_they_are() -> None:
-    """The vector files follow from the generator, byte for byte, and none is left over."""
-    made = {f"{vector.name}.json": vector.as_json() for vector in generate.vectors()}
-    assert made == {path.name: path.read_text() for path in FILES}
+    """The cases follow from the generator, byte for byte, and none is left over."""
+    assert found("trust-list") == files(generate.cases())
 
 
 def test_every_changed_bit_of_a_list_is_refused() -> None:

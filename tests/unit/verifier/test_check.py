@@ -23,15 +23,9 @@ from tests.code_support import (
     signer,
 )
 from tests.shared_vectors import PUBLISHED
-from tests.vectors.code_worlds import load_world
-from tests.vectors.generate_code import (
-    FOLDER,
-    Vector,
-    files,
-    load_vectors,
-    load_worlds,
-    text_of_vector,
-)
+from tests.vectors import code_worlds, generate_code
+from tests.vectors.cases import FOLDER, case_folders, expected, files, found
+from tests.vectors.ours import answer, load_world, text_of
 from verifier.check import (
     CHECKPOINT,
     HOSPITAL,
@@ -50,10 +44,8 @@ from verifier.repeats import REMEMBERED_S, Repeats
 from verifier.statuslist import Status
 from verifier.transport import MAX_TEXT_CHARS, decode_text, encode_text
 
-POLICIES = {policy.name: policy for policy in (VENUE, HOSPITAL, CHECKPOINT)}
-VECTORS = load_vectors()
-WORLDS = {name: load_world(file) for name, file in load_worlds().items()}
-LISTS = WORLDS["plain"]
+CASES = case_folders("code")
+LISTS = load_world(FOLDER / "worlds" / "plain")
 
 
 @pytest.fixture(autouse=True)
@@ -69,25 +61,21 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- vectors --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_check_gives_the_outcome_that_the_vector_states(vector: Vector) -> None:
-    """Every code in tests/vectors/code has exactly the kind and reason that its file names."""
-    door, policy, lists = Repeats(), POLICIES[vector.policy], WORLDS[vector.world]
-    for earlier in vector.before:
-        door.check(earlier, lists, now=vector.now, policy=policy)
-    outcome = door.check(text_of_vector(vector), lists, now=vector.now, policy=policy)
-    assert (outcome.kind, outcome.reason) == (vector.kind, vector.reason)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_check_gives_the_outcome_that_the_case_states(case: Path) -> None:
+    """Every code in tests/vectors/code has exactly the kind and reason that its folder names."""
+    assert answer(case) == expected(case)
 
 
-def test_check_every_reason_has_a_vector_and_no_vector_another() -> None:
-    """No reason exists that no vector produces, and none is expected that does not exist."""
-    assert {vector.reason for vector in VECTORS} == set(Reason)
+def test_check_every_reason_has_a_case_and_no_case_another() -> None:
+    """No reason exists that no case produces, and none is expected that does not exist."""
+    assert {expected(case)["reason"] for case in CASES} == set(Reason)
 
 
-def test_check_vectors_are_what_the_generator_makes() -> None:
+def test_check_cases_are_what_the_generator_makes() -> None:
     """The files can be made again, byte for byte."""
-    found = {str(path.relative_to(FOLDER)): path.read_text() for path in FOLDER.rglob("*.json")}
-    assert found == files()
+    assert found("code") == files(generate_code.cases())
+    assert found("worlds") == code_worlds.files()
 
 
 @pytest.mark.parametrize("path", sorted(PUBLISHED.glob("cose/**/*.json")), ids=lambda p: p.stem)
@@ -205,14 +193,16 @@ def test_outcome_where_the_policy_shows_it_has_the_colour(policy: Policy, colour
 def test_outcome_of_a_refused_code_never_has_a_colour() -> None:
     """What was not verified to its end is not shown."""
     withdrawn = paper_code(cti=Cti(1, 1))
-    for policy in POLICIES.values():
+    for policy in (VENUE, HOSPITAL, CHECKPOINT):
         assert check_bytes(withdrawn, LISTS, now=NOW, policy=policy).colour is None
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_outcome_at_a_hospital_never_denies(vector: Vector) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_outcome_at_a_hospital_never_denies(case: Path) -> None:
     """No code of any kind stands between a person and care."""
-    outcome = check(text_of_vector(vector), WORLDS[vector.world], now=vector.now, policy=HOSPITAL)
+    given = json.loads((case / "case.json").read_bytes())
+    lists = load_world((case / given["world"]).resolve())
+    outcome = check(text_of(case / "code.txt"), lists, now=given["now"], policy=HOSPITAL)
     assert outcome.kind is not Kind.DO_NOT_ADMIT
 
 

@@ -3,6 +3,7 @@
 import zlib
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -15,9 +16,9 @@ from keys.cose import sign_sign1
 from keys.errors import CborError
 from tests.code_support import DAY_S, HEILONGJIANG, NOW, SHAANXI, World, signer
 from tests.shared_vectors import read_json
-from tests.vectors.code_worlds import load_world
-from tests.vectors.generate_code import load_worlds
-from tests.vectors.generate_status_list import FOLDER, Vector, files, load_vectors
+from tests.vectors import generate_status_list
+from tests.vectors.cases import case_folders, expected, files, found
+from tests.vectors.ours import answer
 from verifier.claims import HOUR_S
 from verifier.errors import (
     SnapshotError,
@@ -102,25 +103,18 @@ def test_status_list_published_es256_token_is_refused_for_its_algorithm() -> Non
     ]  # fmt: skip
 
 
-# --- our vectors ----------------------------------------------------------------------------------
+# --- our cases ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("vector", load_vectors(), ids=lambda vector: vector.name)
-def test_status_list_vector_has_the_stated_outcome(vector: Vector) -> None:
-    """Every file states whether its token may be held from now on, or which error forbids it."""
-    trust = load_world(load_worlds()["plain"]).trust
-    held = None if vector.held is None else recall_status_list(bytes.fromhex(vector.held), trust)
-    outcome = "accepted"
-    try:
-        accept_status_list(held, bytes.fromhex(vector.token), trust, now=vector.now)
-    except StatusListError as error:
-        outcome = type(error).__name__
-    assert outcome == vector.expect
+@pytest.mark.parametrize("case", case_folders("status-list"), ids=lambda case: case.name)
+def test_status_list_case_has_the_stated_answer(case: Path) -> None:
+    """Every folder states whether its token may be held from now on, or which error forbids it."""
+    assert answer(case) == expected(case)
 
 
-def test_status_list_vectors_are_what_the_generator_makes() -> None:
+def test_status_list_cases_are_what_the_generator_makes() -> None:
     """The files can be made again, byte for byte."""
-    assert {path.name: path.read_text() for path in FOLDER.glob("*.json")} == files()
+    assert found("status-list") == files(generate_status_list.cases())
 
 
 # --- both directions ------------------------------------------------------------------------------
