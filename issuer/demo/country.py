@@ -1,12 +1,7 @@
-"""Two provinces, their keys, databases and doors, all in one folder. The demo's stage.
-
-Everything here is what an installation does, through the same functions; only the Argon2id limits
-are lower, and the roots that would be on separate machines are in separate folders.
-"""
+"""Two provinces, their keys, databases and doors, all in one folder. The demo's stage."""
 
 import json
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,78 +10,35 @@ from typing import Final
 from urllib.parse import quote
 
 from audit.publish import write_public
-from issuer.adoption import adopt_risk_table
-from issuer.app import ROOTS_FILE, TRUST_LIST_FILE, Office, init, office
+from issuer.app import ROOTS_FILE, Policy
 from issuer.demo import softhsm
 from issuer.demo.cast import CONTROLLED, HEILONGJIANG, NOW, SHAANXI
-from issuer.people import IndexCost
-from issuer.reassess import Reassessed, run_jobs
 from issuer.risk import RiskLevel, RiskTable, shipped_risk_table, sign_risk_table
 from issuer.rules import parse_rules, sign_rules
-from issuer.settings import Settings, from_env
-from keys.cose import MessageSigner
-from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
-from keys.sealing import INTERACTIVE_MEM, INTERACTIVE_OPS
-from keys.store import Keystore
-from keys.trustlist import (
-    ListedIssuer,
-    ListedKey,
-    Roots,
-    TrustList,
-    encode_roots,
-    encode_trust_list,
-    sign_trust_list,
+from issuer.stage import (
+    DAY_S,
+    LISTS_EACH,
+    Clock,
+    Place,
+    Province,
+    RootHolder,
+    Site,
+    found,
+    opened,
+    put_trust,
+    sign_together,
 )
+from keys.lifecycle import Environment, Purpose
+from keys.trustlist import Roots, TrustList
 
-__all__ = ["Clock", "Country", "Province", "open_country"]
+__all__ = ["Country", "open_country"]
 
-_DAY_S: Final = 86_400
 _ROOTS: Final = 3
 _THRESHOLD: Final = 2
-_LISTS_EACH: Final = 2**20 // 34
-#: The demo's Argon2id: the least that the tools allow.
-_COST: Final = (INTERACTIVE_OPS, INTERACTIVE_MEM)
-
-
-class Clock:
-    """The story's time. It only ever moves forward."""
-
-    def __init__(self, now: int) -> None:
-        self.now = now
-
-    def __call__(self) -> int:
-        return self.now
-
-    def wait(self, seconds: int) -> int:
-        self.now += seconds
-        return self.now
-
-
-@dataclass(frozen=True, slots=True)
-class Province:
-    """One issuer, open for business, and the signer of its source of evidence."""
-
-    office: Office
-    keystore: Keystore
-    source: MessageSigner
-
-    def signer(self, purpose: Purpose) -> MessageSigner:
-        infos = self.keystore.keys()
-        info = next(info for info in infos if info.purpose is purpose)
-        region = self.office.settings.region
-        return self.keystore.signer(
-            info.kid, purpose=purpose, region=region, clock=self.office.clock
-        )
-
-    def publish(self) -> None:
-        """Lists, keys, rules and risk table, as a web server would give them to everybody."""
-        self.office.publisher.publish_all(self.office.trust_list, now=self.office.clock())
-
-    def adopt_risks(self, signed: bytes) -> Reassessed:
-        """Put a signed risk table in force and decide anew about everybody it concerns."""
-        now = self.office.clock()
-        self.office.writer.run(lambda tx: adopt_risk_table(tx, signed), now=now)
-        return run_jobs(self.office.writer, now=now)
+_PLACES: Final = (
+    Place(SHAANXI, "陕西", "Shaanxi", 0),
+    Place(HEILONGJIANG, "黑龙江", "Heilongjiang", LISTS_EACH),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,32 +66,6 @@ class Country:
         write_public(self.shaanxi.office.log, self.public)
 
 
-@dataclass(frozen=True, slots=True)
-class _Site:
-    """What a province has before anybody trusts it."""
-
-    settings: Settings
-    keystore: Keystore
-    source: Keystore
-    name_zh: str
-    name_en: str
-    first_list: int
-
-    def listed(self) -> ListedIssuer:
-        """Its entry on the trust list."""
-        infos = [*self.keystore.keys(), *self.source.keys()]
-        return ListedIssuer(
-            region=self.settings.region,
-            name_zh=self.name_zh,
-            name_en=self.name_en,
-            status_base="https://celadon.example/status/",
-            first_list=self.first_list,
-            last_list=self.first_list + _LISTS_EACH - 1,
-            contact=f"appeals@{self.settings.region}.celadon.example",
-            keys=tuple(_listed(info) for info in infos),
-        )
-
-
 @contextmanager
 def open_country(out: Path, *, tokens: bool) -> Iterator[Country]:
     """Make keys, a trust list and two provinces below *out*, and open them.
@@ -147,14 +73,15 @@ def open_country(out: Path, *, tokens: bool) -> Iterator[Country]:
     With *tokens*, the keys that sign codes are in a PKCS#11 token of each province.
     """
     clock = Clock(NOW)
-    places = _tokens(out / "private" / "hsm") if tokens else {}
+    inside = _tokens(out / "private" / "hsm") if tokens else {}
     sites = [
-        _found(out, SHAANXI, "陕西", "Shaanxi", 0, places),
-        _found(out, HEILONGJIANG, "黑龙江", "Heilongjiang", _LISTS_EACH, places),
+        found(out, place, now=NOW, token=inside.get(place.region, "none")) for place in _PLACES
     ]
-    _hold_ceremony(out / "private", [site.listed() for site in sites])
+    _hold_ceremony(out / "private", sites)
     with ExitStack() as stack:
-        provinces = [stack.enter_context(_open(site, clock)) for site in sites]
+        provinces = [
+            stack.enter_context(opened(site, clock, _policy(site.place.region))) for site in sites
+        ]
         country = Country(out, clock, *provinces)
         risks = country.sign_risks(_risks_of_the_day())
         for province in provinces:
@@ -166,110 +93,45 @@ def open_country(out: Path, *, tokens: bool) -> Iterator[Country]:
 def _tokens(folder: Path) -> dict[str, str]:
     """Where the token of each province is: all are made before the first is opened."""
     softhsm.set_up(folder)
-    found = {}
-    for region in (SHAANXI, HEILONGJIANG):
-        place = softhsm.make_token(region, folder / f"{region}.pin")
-        found[region] = (
-            f"pkcs11:token={region}?module-path={place.module}"
-            f"&pin-source=file:{quote(str(place.pin_file))}"
+    made = {}
+    for place in _PLACES:
+        token = softhsm.make_token(place.region, folder / f"{place.region}.pin")
+        made[place.region] = (
+            f"pkcs11:token={place.region}?module-path={token.module}"
+            f"&pin-source=file:{quote(str(token.pin_file))}"
         )
-    return found
+    return made
 
 
-def _found(  # noqa: PLR0913, PLR0917 - what tells the provinces apart
-    out: Path, region: str, name_zh: str, name_en: str, first_list: int, tokens: Mapping[str, str]
-) -> _Site:
-    """Keystores and databases of a province, made by `celadon init`'s own function."""
-    private = out / "private" / region
-    private.mkdir(parents=True, mode=0o700)
-    passphrase = private / "passphrase"
-    passphrase.touch(mode=0o600)
-    passphrase.write_text(secrets.token_urlsafe() + "\n")
-    settings = from_env(
-        {
-            "CELADON_ENVIRONMENT": Environment.TEST,
-            "CELADON_REGION": region,
-            "CELADON_LOG_ORIGIN": f"celadon.example/{region}",
-            "CELADON_ISSUER_DATABASE": f"sqlite:///{private}/issuer.db",
-            "CELADON_AUDIT_DATABASE": f"sqlite:///{private}/audit.db",
-            "CELADON_KEYSTORE": f"{private}/keystore",
-            "CELADON_PASSPHRASE_FILE": f"{passphrase}",
-            "CELADON_CODE_TOKEN": tokens.get(region, "none"),
-            "CELADON_TRUST": f"{out}/private/trust",
-            "CELADON_PUBLIC": f"{out}/public",
-            "CELADON_OUTBOX": f"{private}/outbox",
-        }
-    )
-    keystore = init(settings, now=NOW - _DAY_S)
-    source = _keystore(private / "cdc-keystore")
-    _new_key(source, Purpose.EVIDENCE, region)
-    return _Site(settings, keystore, source, name_zh, name_en, first_list)
-
-
-def _keystore(folder: Path) -> Keystore:
-    passphrase = secrets.token_urlsafe()
-    written = folder.with_suffix(".passphrase")
-    written.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written.touch(mode=0o600)
-    written.write_text(passphrase + "\n")
-    return Keystore.create(
-        folder, passphrase, environment=Environment.TEST, ops=_COST[0], mem=_COST[1]
-    )
-
-
-def _new_key(keystore: Keystore, purpose: Purpose, region: str) -> MessageSigner:
-    begin = NOW - _DAY_S
-    info = keystore.new(purpose, region, begin, begin + 365 * _DAY_S, now=begin)
-    keystore.move(info.kid, KeyState.ACTIVE, begin)
-    return keystore.signer(info.kid, purpose=purpose, region=region, clock=lambda: NOW)
-
-
-def _listed(info: KeyInfo) -> ListedKey:
-    return ListedKey(info.public_key, info.purpose, info.not_before, info.not_after)
-
-
-def _hold_ceremony(private: Path, issuers: list[ListedIssuer]) -> None:
+def _hold_ceremony(private: Path, sites: list[Site]) -> None:
     """Three roots, each in a keystore of its own; two of them sign the trust list."""
-    signers = [
-        _new_key(_keystore(private / "roots" / f"root-{number}"), Purpose.TRUST_ROOT, "000000")
+    begin = NOW - DAY_S
+    holders = [
+        RootHolder.new(private / "roots" / f"root-{number}", now=begin)
         for number in range(1, _ROOTS + 1)
     ]
-    roots = Roots(1, _THRESHOLD, tuple(signer.public_key for signer in signers), Environment.TEST)
+    keys = tuple(holder.info.public_key for holder in holders)
+    roots = Roots(1, _THRESHOLD, keys, Environment.TEST)
     trust = TrustList(
         version=1,
         issued_at=NOW - 3600,
-        next_update=NOW + _DAY_S,
-        not_after=NOW + 14 * _DAY_S,
+        next_update=NOW + DAY_S,
+        not_after=NOW + 14 * DAY_S,
         roots=roots,
-        issuers=tuple(issuers),
+        issuers=tuple(site.listed() for site in sites),
     )
-    folder = private / "trust"
-    folder.mkdir()
-    (folder / ROOTS_FILE).write_bytes(encode_roots(roots))
-    signed = sign_trust_list(encode_trust_list(trust), signers[:_THRESHOLD])
-    (folder / TRUST_LIST_FILE).write_bytes(signed)
+    put_trust(private / "trust", roots, sign_together(trust, holders[:_THRESHOLD], now=NOW))
 
 
-@contextmanager
-def _open(site: _Site, clock: Clock) -> Iterator[Province]:
-    region = site.settings.region
-    rules = parse_rules(_standard(region), now=clock())
-    with office(
-        site.settings,
-        site.keystore,
-        clock=clock,
-        cost=IndexCost(*_COST),
-        in_force=(rules, _risks_of_the_day()),
-    ) as opened:
-        (key,) = site.source.keys()
-        source = site.source.signer(key.kid, purpose=Purpose.EVIDENCE, region=region, clock=clock)
-        yield Province(opened, site.keystore, source)
+def _policy(region: str) -> Policy:
+    """The Shaanxi standard and the risk table of the day."""
+    return parse_rules(_standard(region), now=NOW), _risks_of_the_day()
 
 
 def _risks_of_the_day() -> RiskTable:
     """The notice's table, and the one place that the story adds."""
     return shipped_risk_table("2020-12-13").with_change(
-        CONTROLLED, RiskLevel.MEDIUM, NOW - _DAY_S, issued_at=NOW - _DAY_S
+        CONTROLLED, RiskLevel.MEDIUM, NOW - DAY_S, issued_at=NOW - DAY_S
     )
 
 

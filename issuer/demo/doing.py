@@ -11,13 +11,13 @@ from typing import Final
 from issuer.decisions import Decision
 from issuer.declare import Declared
 from issuer.demo.cast import Fact, Part
-from issuer.demo.country import Province
 from issuer.desk import ByIdentityNumber, ByNameAndPhone, Whom
 from issuer.evidence import Evidence
 from issuer.outbox import LocalOutbox
 from issuer.own import decide, declare
 from issuer.regions import load_regions
 from issuer.ruletypes import Verdict
+from issuer.stage import Province
 from verifier.claims import Colour
 
 __all__ = [

@@ -12,7 +12,7 @@ from audit.gate import Opened, Refused
 from audit.record import Access, open_proof, own_record
 from audit.verify import Broken, Verified, verify_log
 from issuer.demo.cast import CONTROLLED, NOW, PEOPLE, RISEN, TRAVELLER, Part
-from issuer.demo.country import Country, Province
+from issuer.demo.country import Country
 from issuer.demo.doing import (
     SIGNS,
     colour_lines,
@@ -33,6 +33,7 @@ from issuer.regions import load_regions
 from issuer.replay import Replay
 from issuer.risk import RiskLevel
 from issuer.ruletypes import Verdict
+from issuer.stage import Province
 from issuer.tx import Done, Tx
 from keys.instants import format_time
 from keys.signer import SeedSigner
