@@ -3,10 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench fuzz kill lock peers system clean
+.PHONY: help demo test lint conformance bench fuzz kill lock peers system clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 13
 
 .venv/service: requirements-service.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -34,6 +34,10 @@ lint: .venv/dev ## formatting, lint, types, arrows
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+COMMAND ?= $(BIN)/python -m tests.vectors.ours
+conformance: .venv/dev ## ask COMMAND, or Celadon itself, every case of tests/vectors
+	$(BIN)/python -m tests.vectors.run -- $(COMMAND)
 
 bench: system .venv/dev .venv-peers/done ## every number of the specification, measured
 	$(BIN)/python -m tests.bench $(AREAS)

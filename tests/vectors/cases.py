@@ -19,6 +19,8 @@ AREAS: Final = {
     "trust-list": "May list.cbor be held from now on?",
     "status-list": "May list.cwt be held from now on?",
     "checkpoint": "Did the log that vkey names sign this checkpoint?",
+    "base45": "Decode text.txt.",
+    "cbor": "Is item.cbor one item of the profile, its keys in order unless that is waived?",
     "log-proof": "Does proof.tlog-proof show that this entry is in the log that vkey names?",
 }
 _BAD_INPUT: Final = re.compile(r"C0*([1-9][0-9]*)(?=[a-z]?\b)")

@@ -13,12 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from keys.errors import TrustListError
+from keys import cbor
+from keys.errors import CborError, TrustListError
 from keys.trustenvelope import parse_envelope
 from keys.trustlist import TrustList, decode_roots, decode_trust_list, verify_trust_list
 from keys.trustupdate import accept_trust_list
+from verifier import base45
 from verifier.check import CHECKPOINT, HOSPITAL, VENUE, Lists
-from verifier.errors import StatusListError
+from verifier.errors import StatusListError, TransportError
 from verifier.repeats import Repeats
 from verifier.statuslist import accept_status_list, recall_status_list
 
@@ -26,6 +28,7 @@ __all__ = ["answer", "load_world", "text_of"]
 
 Answer = dict[str, str | None]
 _POLICIES: Final = {policy.name: policy for policy in (VENUE, HOSPITAL, CHECKPOINT)}
+_MAX_ITEM_BYTES: Final = 1 << 20
 
 
 def answer(folder: Path) -> Answer:
@@ -123,6 +126,23 @@ def _log_proof(folder: Path, _: Mapping[str, Any]) -> Answer:
     return {"result": "accepted"}
 
 
+def _base45(folder: Path, _: Mapping[str, Any]) -> Answer:
+    try:
+        data = base45.decode(text_of(folder / "text.txt"))
+    except TransportError as error:
+        return {"result": type(error).__name__}
+    return {"result": "accepted", "hex": data.hex()}
+
+
+def _cbor(folder: Path, case: Mapping[str, Any]) -> Answer:
+    item = (folder / "item.cbor").read_bytes()
+    try:
+        cbor.decode(item, max_bytes=_MAX_ITEM_BYTES, ordered=case["ordered"])
+    except CborError as error:
+        return {"result": type(error).__name__}
+    return {"result": "accepted"}
+
+
 def _optional(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
@@ -133,6 +153,8 @@ _AREAS: Final[dict[str, Callable[[Path, Mapping[str, Any]], Answer]]] = {
     "status-list": _status_list,
     "checkpoint": _checkpoint,
     "log-proof": _log_proof,
+    "base45": _base45,
+    "cbor": _cbor,
 }
 
 

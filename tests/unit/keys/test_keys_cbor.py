@@ -1,5 +1,6 @@
 """keys.cbor: one encoding for each value, and nothing else decodes (bad input C14 to C34)."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ from keys import cbor
 from keys.cbor import MAX_INT
 from keys.errors import CborError
 from tests.shared_vectors import read_json
+from tests.vectors.cases import case_folders, expected, files, found
+from tests.vectors.generate_encodings import DEFECTS, cbor_cases
+from tests.vectors.ours import answer
 
 APPENDIX_A: list[dict[str, Any]] = read_json("cbor-appendix-a/appendix_a.json")
 CDE: dict[str, Any] = read_json("cbor-deterministic/cde_examples.json")
@@ -123,65 +127,6 @@ def test_decode_of_any_bytes_is_refused_or_encodes_to_the_same(data: bytes) -> N
     assert cbor.encode(value) == data
 
 
-DEFECTS = {
-    "C14-trailing-byte": "0000",
-    "C15-two-items": "a10102a10102",
-    "C16-duplicate-key": "a201010102",
-    "C17-key-as-float-too": "a20100f93c0000",
-    "C17-key-as-true-too": "a20100f500",
-    "C18-indefinite-map": "bf0102ff",
-    "C18-indefinite-array": "9f01ff",
-    "C18-indefinite-bytes": "5f4101ff",
-    "C18-indefinite-text": "7f6161ff",
-    "C19-long-zero": "1800",
-    "C19-long-length": "580101",
-    "C19-long-map-head": "b8010102",
-    "C20-unsorted-keys": "a202000100",
-    "C21-depth-9": "81" * 9 + "00",
-    "C21-depth-400": "81" * 400 + "00",
-    "C21-depth-100000": "81" * 100_000 + "00",
-    "C22-length-2-32": "5b000000010000000000",
-    "C22-length-2-40": "5b000001000000000000",
-    "C22-array-length-2-62": "9b400000000000000000",
-    "C22-map-length-2-62": "bb400000000000000000",
-    "C22-text-length-2-62": "7b400000000000000000",
-    "C23-shared-self-reference": "d81c81d81d00",
-    "C24-string-reference": "d9010082636161 61d81900".replace(" ", ""),
-    "C25-bignum": "c249010000000000000000",
-    "C25-bignum-1000-bytes": "c25903e8" + "01" * 1000,
-    "C26-date-text": "c074323032302d31322d31335430303a30303a30305a",
-    "C26-date-epoch": "c11a5fd55c80",
-    "C26-date-days": "d8641948a6",
-    "C26-date-full": "d903ec6a323032302d31322d3133",
-    "C27-regular-expression": "d82363612a2b",
-    "C27-mail": "d8246161",
-    "C28-set": "d9010281 01".replace(" ", ""),
-    "C28-self-described": "d9d9f700",
-    "C28-unknown-tag": "d9fffe00",
-    "C29-nan": "f97e00",
-    "C29-infinity": "f97c00",
-    "C29-minus-zero": "f98000",
-    "C29-float-for-integer": "f93c00",
-    "C30-undefined": "f7",
-    "C30-simple-32": "f820",
-    "C30-simple-1-long": "f801",
-    "C30-reserved-28": "1c",
-    "C30-reserved-29": "fd",
-    "C30-reserved-30": "fe",
-    "C30-lone-break": "ff",
-    "C31-invalid-utf8": "62c328",
-    "C31-lone-surrogate": "63eda080",
-    "C32-map-as-key": "a1a00000",
-    "C32-array-as-key": "a18000",
-    "C32-bytes-as-key": "a1410000",
-    "C32-null-as-key": "a1f600",
-    "integer-2-53": "1b0020000000000000",
-    "integer-minus-2-53-minus-1": "3b0020000000000000",
-    "integer-2-64-minus-1": "1bffffffffffffffff",
-    "empty": "",
-}
-
-
 @pytest.mark.parametrize("data", DEFECTS.values(), ids=DEFECTS.keys())
 @pytest.mark.parametrize("ordered", [True, False])
 def test_decode_one_defect_is_refused(data: str, *, ordered: bool) -> None:
@@ -190,6 +135,17 @@ def test_decode_one_defect_is_refused(data: str, *, ordered: bool) -> None:
         assert cbor.decode(bytes.fromhex(data), max_bytes=8, ordered=False) == {2: 0, 1: 0}
     else:
         refused(bytes.fromhex(data), ordered=ordered)
+
+
+@pytest.mark.parametrize("case", case_folders("cbor"), ids=lambda case: case.name)
+def test_decode_case_has_the_stated_answer(case: Path) -> None:
+    """Every item in tests/vectors/cbor is of the profile, or not, as its folder says."""
+    assert answer(case) == expected(case)
+
+
+def test_cbor_cases_are_what_the_generator_makes() -> None:
+    """The files can be made again, byte for byte."""
+    assert found("cbor") == files(cbor_cases())
 
 
 def test_decode_every_tag_number_is_refused() -> None:

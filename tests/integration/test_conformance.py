@@ -1,0 +1,69 @@
+"""The conformance suite, through its protocol, and what its README says of it."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.vectors.cases import AREAS, FOLDER, case_folders, expected
+from tests.vectors.run import ask, main
+
+OURS: Final = [sys.executable, "-m", "tests.vectors.ours"]
+ACCEPTS_ALL: Final = [
+    "sh",
+    "-c",
+    """while read -r folder; do echo '{"result": "accepted"}'; done""",
+]
+
+
+def test_our_command_answers_every_case() -> None:
+    """Through the protocol as in the unit tests: everything passes, and nothing is left out."""
+    assert Counter(result.outcome for result in ask(OURS, case_folders())) == {
+        "passed": len(case_folders())
+    }
+
+
+@pytest.mark.parametrize(
+    "command",
+    [ACCEPTS_ALL, ["true"], ["false"], ["echo", "{}"], ["env", "--version"]],
+    ids=["accepts-everything", "says-nothing", "fails", "stops-early", "chats"],
+)
+def test_command_that_answers_wrongly_fails(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refusals are missed by what accepts everything; silence and other talk are no answers."""
+    assert main(["--area", "base45", "--", *command]) == 1
+    printed = capsys.readouterr().out
+    assert "FAILED base45/" in printed
+    assert '  expected {"result": "TransportError"}' in printed
+
+
+def test_command_that_skips_everything_has_not_passed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Unknown areas are skipped and counted; nothing but skipping is no success."""
+    skips = ["sh", "-c", """while read -r folder; do echo '{"result": "skipped"}'; done"""]
+    assert main(["--area", "base45", "--", *skips]) == 1
+    assert _row("base45", 0, 0, len(case_folders("base45"))) in capsys.readouterr().out
+
+
+def _row(area: str, *counts: int) -> str:
+    return f"{area:<16}" + "".join(f"{count:>9}" for count in counts)
+
+
+def test_readme_counts_the_cases() -> None:
+    """The table in the README is that of the folders: at least 350 cases, 250 of them negative."""
+    counted = {area: Counter(map(_is_negative, case_folders(area))) for area in AREAS}
+    total = sum(counted.values(), Counter[bool]())
+    assert total[True] >= 250
+    assert total.total() >= 350
+    rows = [*counted.items(), ("all", total)]
+    lines = [f"| {area} | {each.total()} | {each[True]} |" for area, each in rows]
+    table = "\n".join(["| area | cases | of them negative |", "| --- | --- | --- |", *lines])
+    assert table in (FOLDER / "README.md").read_text(encoding="utf-8"), table
+
+
+def _is_negative(case: Path) -> bool:
+    """Whether something has to be refused, or cannot be decided."""
+    answer = expected(case)
+    return not {"kind": "admit", "result": "accepted"}.items() & answer.items()
