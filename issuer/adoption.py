@@ -13,8 +13,10 @@ from audit.events import Event, Kind
 from issuer.decisions import Cause
 from issuer.errors import AdoptionError
 from issuer.policy import (
+    RISK_TABLE_NAME,
     read_risk_table,
     read_rules,
+    require_pinned,
     risk_table_version,
     rules_key,
     rules_version,
@@ -49,10 +51,12 @@ def adopt_rules(tx: Tx, signed: bytes) -> Done[RuleSet]:
 
     Raises:
         AdoptionError: Not signed by a RULES key, or not valid at this instant.
+        PinnedPolicyError: Not what the trust list demands.
         RulesError: The rule set itself is refused, or may not follow the one in force.
     """
     trust = tx.authority.trust
     rules = verify_rules(signed, rules_key(trust, signed, typ=RULES_TYP), now=tx.now)
+    require_pinned(trust, signed, name=rules.id, version=rules.version)
     version = rules_version(tx.store)
     held = None if version is None else read_rules(tx.store, trust, *version)
     accept_rules(held, rules)
@@ -75,11 +79,14 @@ def adopt_risk_table(tx: Tx, signed: bytes) -> Done[RiskTable]:
 
     Raises:
         AdoptionError: Not signed by a RULES key.
+        PinnedPolicyError: Not what the trust list demands.
         RiskTableError: Not a table that may follow the one in force.
     """
-    table = verify_risk_table(signed, rules_key(tx.authority.trust, signed, typ=RISK_TABLE_TYP))
+    trust = tx.authority.trust
+    table = verify_risk_table(signed, rules_key(trust, signed, typ=RISK_TABLE_TYP))
+    require_pinned(trust, signed, name=RISK_TABLE_NAME, version=table.version)
     version = risk_table_version(tx.store)
-    held = None if version is None else read_risk_table(tx.store, tx.authority.trust, version)
+    held = None if version is None else read_risk_table(tx.store, trust, version)
     if accept_risk_table(held, table) == held:
         return Done(table)
     row = (table.version, signed, tx.now, tx.event_id())

@@ -43,6 +43,10 @@ class AdoptionError(IssuerError):
     """A rule set or risk table may not come into force, or one that did cannot be read again."""
 
 
+class PinnedPolicyError(AdoptionError):
+    """The trust list pins a later version, or another document of this version."""
+
+
 class PublishError(IssuerError):
     """A status list would not be taken by verifiers who hold the last one. Nothing is published."""
 

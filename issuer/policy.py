@@ -6,10 +6,11 @@ against the trust list whenever it is read.
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Final, TypeVar
 
 from issuer.core import Authority
-from issuer.errors import AdoptionError, IntegrityError, IssuerError
+from issuer.errors import AdoptionError, IntegrityError, IssuerError, PinnedPolicyError
 from issuer.risk import RISK_TABLE_TYP, RiskTable, verify_risk_table
 from issuer.rules import RULES_TYP, verify_rules
 from issuer.ruletypes import RuleSet
@@ -21,12 +22,14 @@ from keys.lifecycle import Purpose
 from keys.trustlist import TrustList
 
 __all__ = [
-    "read_risk_table", "read_rules", "refreshed", "risk_table_version", "rules_key",
-    "rules_version",
+    "RISK_TABLE_NAME", "read_risk_table", "read_rules", "refreshed", "require_pinned",
+    "risk_table_version", "rules_key", "rules_version",
 ]  # fmt: skip
 
 T = TypeVar("T")
 
+#: Under which a trust list pins the risk table; a rule set is pinned under its id.
+RISK_TABLE_NAME: Final = "risk-table"
 _MAX_BYTES: Final = 1 << 20
 _LAST_RULES: Final = (
     "SELECT rule_set, version FROM rule_set ORDER BY adopted_at DESC, version DESC LIMIT 1"
@@ -49,6 +52,23 @@ def rules_key(trust: TrustList, signed: bytes, *, typ: str) -> PublicKey:
     if found is None or found[1].purpose is not Purpose.RULES:
         raise AdoptionError("signed by a key that is not on the trust list for rules")
     return found[1].public_key
+
+
+def require_pinned(trust: TrustList, signed: bytes, *, name: str, version: int) -> None:
+    """Raise unless the trust list lets an issuer adopt this document.
+
+    Raises:
+        PinnedPolicyError: The list pins a later version, or another document of this one.
+    """
+    pin = trust.pinned(name)
+    if pin is None or version > pin.version:
+        return
+    if version < pin.version:
+        raise PinnedPolicyError(
+            f"{name} version {version}: the trust list demands version {pin.version} or later"
+        )
+    if sha256(signed).digest() != pin.digest:
+        raise PinnedPolicyError(f"{name} version {version}: the trust list pins another document")
 
 
 def rules_version(store: Store) -> tuple[str, int] | None:

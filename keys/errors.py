@@ -141,6 +141,14 @@ class TrustListWithdrawalError(TrustListError):
     """A withdrawn key is withdrawn no longer."""
 
 
+class TrustListSuccessorError(TrustListError):
+    """An issuer ends in favour of none that could follow it, or its published end changed."""
+
+
+class TrustListPolicyError(TrustListError):
+    """A pinned rule set or risk table is gone, older, or another one of the same version."""
+
+
 class TrustListClockError(TrustListError):
     """Issued in the future: this machine's clock is wrong, or the signers' was."""
 

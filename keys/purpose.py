@@ -6,7 +6,7 @@ __all__ = ["Environment", "Purpose"]
 
 
 class Purpose(StrEnum):
-    """The one thing that a key signs."""
+    """The one thing that a key does: it signs, or, for `RECEIVING`, it is what others seal for."""
 
     CODE = "code"
     STATUS = "status"
@@ -15,6 +15,8 @@ class Purpose(StrEnum):
     RULES = "rules"
     CHECKPOINT = "checkpoint"
     WITNESS = "witness"
+    #: Sealed notices from other regions are addressed to it. It signs no code and no list.
+    RECEIVING = "receiving"
 
 
 class Environment(StrEnum):

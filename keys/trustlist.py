@@ -33,11 +33,11 @@ from keys.trustenvelope import (
     sign_payload,
     signed_bytes,
 )
-from keys.trustmodel import ListedIssuer, ListedKey, Roots, TrustList
+from keys.trustmodel import Ending, ListedIssuer, ListedKey, PinnedPolicy, Roots, TrustList
 
 __all__ = [
-    "MAX_BYTES", "ListedIssuer", "ListedKey", "Roots", "TrustList", "decode_roots",
-    "decode_trust_list", "encode_roots", "encode_trust_list", "recall_trust_list",
+    "MAX_BYTES", "Ending", "ListedIssuer", "ListedKey", "PinnedPolicy", "Roots", "TrustList",
+    "decode_roots", "decode_trust_list", "encode_roots", "encode_trust_list", "recall_trust_list",
     "sign_trust_list", "verify_trust_list",
 ]  # fmt: skip
 
@@ -53,6 +53,8 @@ _ROOTS: Final = 5
 _ISSUERS: Final = 6
 _WITHDRAWN: Final = 7
 _FORMER_ROOTS: Final = 8
+_POLICIES: Final = 9
+_ENDING: Final = 9  # of an issuer
 
 
 def sign_trust_list(payload: bytes, signers: Iterable[MessageSigner]) -> bytes:
@@ -150,6 +152,8 @@ def encode_trust_list(trust: TrustList) -> bytes:
     }
     if trust.former_roots:
         payload[_FORMER_ROOTS] = trust.former_roots
+    if trust.policies:
+        payload[_POLICIES] = [[pin.name, pin.version, pin.digest] for pin in trust.policies]
     return cbor.encode(payload)
 
 
@@ -182,6 +186,7 @@ def _decoded(payload: bytes, *, points: bool) -> TrustList:
         former_roots=tuple(
             _public_key(key) for key in members.take(_FORMER_ROOTS, list, default=[])
         ),
+        policies=tuple(_policy(pin) for pin in members.take(_POLICIES, list, default=[])),
     )
     if points:
         _require_points(trust)
@@ -213,7 +218,11 @@ def _roots_map(roots: Roots) -> dict[int, object]:
 
 
 def _issuer_map(issuer: ListedIssuer) -> dict[int, object]:
-    return {
+    ending = issuer.ending
+    end: dict[int, object] = {}
+    if ending is not None:
+        end[_ENDING] = [ending.successor, ending.ends_at, ending.grace_until]
+    return end | {
         1: issuer.region,
         2: issuer.name_zh,
         3: issuer.name_en,
@@ -249,7 +258,28 @@ def _issuer(value: object) -> ListedIssuer:
         last_list=members.take(6, int),
         contact=members.take(7, str),
         keys=tuple(_key(item) for item in members.take(8, list)),
+        ending=_ending(members.take(_ENDING, list, default=[])),
     )
+
+
+def _ending(value: list[object]) -> Ending | None:
+    match value:
+        case []:  # not there; an empty array would not survive the encoder
+            return None
+        case [str(successor), int(ends_at), int(grace_until)] if not (
+            isinstance(ends_at, bool) or isinstance(grace_until, bool)
+        ):
+            return Ending(successor, ends_at, grace_until)
+        case _:
+            raise TrustListFormatError("not the three parts of an ending")
+
+
+def _policy(value: object) -> PinnedPolicy:
+    match value:
+        case [str(name), int(version), bytes(digest)] if not isinstance(version, bool):
+            return PinnedPolicy(name, version, digest)
+        case _:
+            raise TrustListFormatError("not the three parts of a pinned policy")
 
 
 def _key(value: object) -> ListedKey:

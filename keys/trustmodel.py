@@ -17,21 +17,26 @@ from keys.errors import (
     TrustListFormatError,
     TrustListKeyError,
     TrustListRangeError,
+    TrustListSuccessorError,
 )
 from keys.kid import KID_BYTES, kid
 from keys.purpose import Environment, Purpose
 
 __all__ = [
-    "MAX_KEYS", "MAX_LIST_NUMBER", "MAX_ROOTS", "MAX_TEXT", "ListedIssuer", "ListedKey", "Roots",
-    "TrustList",
+    "MAX_KEYS", "MAX_LIST_NUMBER", "MAX_POLICIES", "MAX_ROOTS", "MAX_TEXT", "Ending",
+    "ListedIssuer", "ListedKey", "PinnedPolicy", "Roots", "TrustList",
 ]  # fmt: skip
 
 MAX_KEYS: Final = 4_096
 MAX_ROOTS: Final = 16
+MAX_POLICIES: Final = 256
 MAX_TEXT: Final = 128
 #: List numbers have 20 bits (docs/spec/code.md).
 MAX_LIST_NUMBER: Final = 2**20 - 1
 
+_REGION: Final = r"[0-9]{6}"
+_POLICY_NAME: Final = r"[a-z0-9]+(-[a-z0-9]+)*"
+_DIGEST_BYTES: Final = 32  # SHA-256
 _PATH: Final = r"(:[0-9]{1,5})?/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*"
 _HTTPS: Final = r"https://[a-z0-9.-]+" + _PATH
 # A test list may point to this very machine.
@@ -64,6 +69,51 @@ class ListedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """When an issuer ends, and who issues codes to its people from then on.
+
+    Attributes:
+        successor: The region of an issuer on the same list that has no ending itself.
+        ends_at: UNIX seconds, the first at which it issues no more codes.
+        grace_until: The first at which verifiers honour none of its codes: whoever still shows
+            one is told whose code to get.
+    """
+
+    successor: str
+    ends_at: int
+    grace_until: int
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(_REGION, self.successor):
+            raise TrustListFormatError("the region of a successor is six digits")
+        if not 0 <= self.ends_at <= self.grace_until <= MAX_INT:
+            raise TrustListSuccessorError("a grace that is over before the end")
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedPolicy:
+    """A rule set or the risk table, as issuers must have it.
+
+    Attributes:
+        name: The id of the rule set, or "risk-table".
+        version: Issuers adopt no lower one.
+        digest: SHA-256 of the document of this version, as signed.
+    """
+
+    name: str
+    version: int
+    digest: bytes
+
+    def __post_init__(self) -> None:
+        if not (len(self.name) <= MAX_TEXT and re.fullmatch(_POLICY_NAME, self.name)):
+            raise TrustListFormatError("the name of a policy is lower-case words and digits")
+        if not 1 <= self.version <= MAX_INT:
+            raise TrustListFormatError(f"policy {self.name}: a version is at least 1")
+        if len(self.digest) != _DIGEST_BYTES:
+            raise TrustListFormatError(f"policy {self.name}: a SHA-256 has 32 bytes")
+
+
+@dataclass(frozen=True, slots=True)
 class ListedIssuer:
     """A region's issuer, the status lists that it owns, and its keys.
 
@@ -72,8 +122,10 @@ class ListedIssuer:
         status_base: Where its status lists are, ending in a slash.
         first_list: The first list number that it owns.
         last_list: The last one, itself included.
-        contact: Where a person can ask, printable text.
-        keys: In ascending order of the public key, however they were given.
+        contact: Where a person can appeal, printable text.
+        keys: In ascending order of the public key, however they were given. No code key of an
+            issuer that ends outlives its grace, so that who knows the keys needs nothing else.
+        ending: None for an issuer that goes on.
     """
 
     region: str
@@ -84,15 +136,18 @@ class ListedIssuer:
     last_list: int
     contact: str
     keys: tuple[ListedKey, ...]
+    ending: Ending | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[0-9]{6}", self.region):
+        if not re.fullmatch(_REGION, self.region):
             raise TrustListFormatError("a region is six digits")
         for text in (self.name_zh, self.name_en, self.contact, self.status_base):
             if not (0 < len(text) <= MAX_TEXT and text.isprintable()):
                 raise TrustListFormatError(f"region {self.region}: a text is not printable")
         if not 0 <= self.first_list <= self.last_list <= MAX_LIST_NUMBER:
             raise TrustListRangeError(f"region {self.region}: not a range of list numbers")
+        if self.ending is not None:
+            _require_end(self.keys, self.ending.grace_until)
         object.__setattr__(self, "keys", tuple(sorted(self.keys, key=_public_key)))
 
 
@@ -135,6 +190,7 @@ class TrustList:
         withdrawn: kids that are dead for ever, whatever any issuer says. None of them is listed.
         former_roots: Keys of earlier roots that may sign beside the present ones, for verifiers
             that still trust those. Ascending.
+        policies: Rule sets and risk tables that issuers must have. Ascending by name.
     """
 
     version: int
@@ -145,6 +201,7 @@ class TrustList:
     issuers: tuple[ListedIssuer, ...]
     withdrawn: frozenset[bytes] = frozenset()
     former_roots: tuple[PublicKey, ...] = ()
+    policies: tuple[PinnedPolicy, ...] = ()
     _by_kid: dict[bytes, tuple[ListedIssuer, ListedKey]] = field(
         init=False, repr=False, compare=False
     )
@@ -156,8 +213,11 @@ class TrustList:
             raise TrustListFormatError("issue, next update and end are not in this order")
         object.__setattr__(self, "issuers", tuple(sorted(self.issuers, key=_region)))
         object.__setattr__(self, "former_roots", tuple(sorted(self.former_roots)))
+        object.__setattr__(self, "policies", tuple(sorted(self.policies, key=_name)))
         _require_ranges_apart(self.issuers)
+        _require_successors(self.issuers)
         _require_addresses(self.issuers, self.environment)
+        _require_names_apart(self.policies)
         _require_distinct((*self.roots.keys, *self.former_roots), "root")
         object.__setattr__(self, "_by_kid", self._index())
 
@@ -195,6 +255,10 @@ class TrustList:
         """The issuer that owns this status list, or None."""
         return next((i for i in self.issuers if i.first_list <= list_number <= i.last_list), None)
 
+    def pinned(self, name: str) -> PinnedPolicy | None:
+        """The policy that is pinned under this name, or None."""
+        return next((policy for policy in self.policies if policy.name == name), None)
+
 
 def _public_key(key: ListedKey) -> bytes:
     return key.public_key
@@ -202,6 +266,10 @@ def _public_key(key: ListedKey) -> bytes:
 
 def _region(issuer: ListedIssuer) -> str:
     return issuer.region
+
+
+def _name(policy: PinnedPolicy) -> str:
+    return policy.name
 
 
 def _first_list(issuer: ListedIssuer) -> int:
@@ -224,6 +292,32 @@ def _require_ranges_apart(issuers: tuple[ListedIssuer, ...]) -> None:
             raise TrustListRangeError(
                 f"regions {before.region} and {after.region} own the same list numbers"
             )
+
+
+def _require_end(keys: Iterable[ListedKey], grace_until: int) -> None:
+    for key in keys:
+        if key.purpose is Purpose.CODE and key.not_after > grace_until:
+            raise TrustListSuccessorError(
+                f"code key {key.kid.hex()} outlives the grace of its issuer"
+            )
+
+
+def _require_successors(issuers: tuple[ListedIssuer, ...]) -> None:
+    """Whoever ends is followed by one that goes on: no chains, and so no circles."""
+    lasting = {issuer.region for issuer in issuers if issuer.ending is None}
+    for issuer in issuers:
+        if issuer.ending is not None and issuer.ending.successor not in lasting:
+            raise TrustListSuccessorError(
+                f"region {issuer.region} ends in favour of {issuer.ending.successor}, "
+                "which is not listed or ends itself"
+            )
+
+
+def _require_names_apart(policies: tuple[PinnedPolicy, ...]) -> None:
+    if len(policies) > MAX_POLICIES:
+        raise TrustListFormatError(f"{len(policies)} policies, at most {MAX_POLICIES} are allowed")
+    if len({policy.name for policy in policies}) != len(policies):
+        raise TrustListFormatError("a policy is pinned twice")
 
 
 def _require_addresses(issuers: tuple[ListedIssuer, ...], environment: Environment) -> None:

@@ -2,10 +2,12 @@
 
 A listed key is written out, or as {"record": FILE} for a public record that came from where the
 key lives. Then the list takes the record's window; for a code key it adds the life of the longest
-code, because a verifier honours a key for as long as the codes that it signed.
+code, because a verifier honours a key for as long as the codes that it signed, and no longer than
+the grace of an issuer that ends.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from keys.errors import SourceFileError
@@ -20,7 +22,7 @@ from keys.keyfile import (
 )
 from keys.kid import KID_BYTES
 from keys.lifecycle import Environment, Purpose
-from keys.trustmodel import ListedIssuer, ListedKey, Roots, TrustList
+from keys.trustmodel import Ending, ListedIssuer, ListedKey, PinnedPolicy, Roots, TrustList
 
 __all__ = ["CODE_TAIL_S", "roots_of_records", "source_of_trust_list", "trust_list_of_source"]
 
@@ -49,11 +51,16 @@ def source_of_trust_list(trust: TrustList) -> dict[str, object]:
     }
     if trust.former_roots:
         source["former_roots"] = [key.hex() for key in trust.former_roots]
+    if trust.policies:
+        source["policies"] = [
+            {"name": pin.name, "version": pin.version, "sha256": pin.digest.hex()}
+            for pin in trust.policies
+        ]
     return source
 
 
 def _source_of_issuer(issuer: ListedIssuer) -> dict[str, object]:
-    return {
+    source: dict[str, object] = {
         "region": issuer.region,
         "name_zh": issuer.name_zh,
         "name_en": issuer.name_en,
@@ -71,6 +78,13 @@ def _source_of_issuer(issuer: ListedIssuer) -> dict[str, object]:
             for key in issuer.keys
         ],
     }
+    if issuer.ending is not None:
+        source["ending"] = {
+            "successor": issuer.ending.successor,
+            "ends_at": format_time(issuer.ending.ends_at),
+            "grace_until": format_time(issuer.ending.grace_until),
+        }
+    return source
 
 
 def trust_list_of_source(source: object, read_record: Callable[[str], PublicRecord]) -> TrustList:
@@ -84,7 +98,7 @@ def trust_list_of_source(source: object, read_record: Callable[[str], PublicReco
         SourceFileError: The source has another shape.
         TrustListError: There may be no such list.
     """
-    found = members(source, _LIST, "withdrawn former_roots")
+    found = members(source, _LIST, "withdrawn former_roots policies")
     roots = _roots(found["roots"])
 
     def issuer(value: object) -> ListedIssuer:
@@ -101,6 +115,7 @@ def trust_list_of_source(source: object, read_record: Callable[[str], PublicReco
             hex_bytes(dead, KID_BYTES, "withdrawn") for dead in _list(found, "withdrawn")
         ),
         former_roots=tuple(map(public_key, _list(found, "former_roots"))),
+        policies=tuple(map(_policy, _list(found, "policies"))),
     )
 
 
@@ -121,13 +136,15 @@ def _roots(value: object) -> Roots:
 def _issuer(
     value: object, environment: Environment, read_record: Callable[[str], PublicRecord]
 ) -> ListedIssuer:
-    found = members(value, _ISSUER)
+    found = members(value, _ISSUER, "ending")
     region = typed(str, found["region"], "region")
+    ending = _ending(found["ending"]) if "ending" in found else None
 
     def key(entry: object) -> ListedKey:
         if isinstance(entry, dict) and "record" in entry:
             name = typed(str, members(entry, "record")["record"], "record")
-            return _recorded(read_record(name), name, region, environment)
+            listed = _recorded(read_record(name), name, region, environment)
+            return listed if ending is None else _within_grace(listed, ending)
         return _written_out(entry)
 
     return ListedIssuer(
@@ -139,7 +156,32 @@ def _issuer(
         last_list=typed(int, found["last_list"], "last_list"),
         contact=typed(str, found["contact"], "contact"),
         keys=tuple(map(key, _list(found, "keys"))),
+        ending=ending,
     )
+
+
+def _ending(value: object) -> Ending:
+    found = members(value, "successor ends_at grace_until")
+    return Ending(
+        typed(str, found["successor"], "successor"),
+        parse_time(found["ends_at"]),
+        parse_time(found["grace_until"]),
+    )
+
+
+def _policy(value: object) -> PinnedPolicy:
+    found = members(value, "name version sha256")
+    return PinnedPolicy(
+        typed(str, found["name"], "name"),
+        typed(int, found["version"], "version"),
+        hex_bytes(found["sha256"], 32, "sha256"),
+    )
+
+
+def _within_grace(key: ListedKey, ending: Ending) -> ListedKey:
+    if key.purpose is not Purpose.CODE:
+        return key
+    return replace(key, not_after=min(key.not_after, ending.grace_until))
 
 
 def _written_out(entry: object) -> ListedKey:

@@ -6,15 +6,19 @@ from hashlib import sha256
 from keys.instants import format_time
 from keys.kid import kid
 from keys.trustlist import encode_roots, encode_trust_list
-from keys.trustmodel import ListedIssuer, ListedKey, Roots, TrustList
+from keys.trustmodel import Ending, ListedIssuer, ListedKey, PinnedPolicy, Roots, TrustList
 
 __all__ = ["changes_text", "digest_text", "roots_text", "trust_list_text"]
 
 
 def digest_text(data: bytes) -> str:
     """SHA-256 in groups of four digits, to be read aloud."""
-    digest = sha256(data).hexdigest()
-    return " ".join(digest[i : i + 4] for i in range(0, len(digest), 4))
+    return _grouped(sha256(data).digest())
+
+
+def _grouped(digest: bytes) -> str:
+    digits = digest.hex()
+    return " ".join(digits[i : i + 4] for i in range(0, len(digits), 4))
 
 
 def trust_list_text(trust: TrustList) -> str:
@@ -27,6 +31,7 @@ def trust_list_text(trust: TrustList) -> str:
         *_roots_lines(trust.roots),
         *(f"    former root {_named(key)}" for key in trust.former_roots),
         *(line for issuer in trust.issuers for line in _issuer_lines(issuer)),
+        *(f"  {_policy_line(pin)}" for pin in trust.policies),
         f"  withdrawn for ever: {_kids(trust.withdrawn)}",
         f"  SHA-256 of what is signed: {digest_text(encode_trust_list(trust))}",
     ]
@@ -48,17 +53,23 @@ def _roots_lines(roots: Roots) -> list[str]:
 
 def _issuer_lines(issuer: ListedIssuer) -> list[str]:
     return [
-        *_issuer_head(issuer),
+        f"  {issuer.region} {issuer.name_zh} {issuer.name_en}",
+        f"    status lists {issuer.first_list} to {issuer.last_list} at {issuer.status_base}",
+        f"    appeals to {issuer.contact}",
+        *([] if issuer.ending is None else [f"    {_ending_line(issuer.ending)}"]),
         *(f"    {_key_line(key)}" for key in issuer.keys),
     ]
 
 
-def _issuer_head(issuer: ListedIssuer) -> list[str]:
-    return [
-        f"  {issuer.region} {issuer.name_zh} {issuer.name_en}",
-        f"    status lists {issuer.first_list} to {issuer.last_list} at {issuer.status_base}",
-        f"    contact {issuer.contact}",
-    ]
+def _ending_line(ending: Ending) -> str:
+    return (
+        f"ENDS {format_time(ending.ends_at)}, its codes count until "
+        f"{format_time(ending.grace_until)}, then those of {ending.successor}"
+    )
+
+
+def _policy_line(pin: PinnedPolicy) -> str:
+    return f"policy {pin.name} from version {pin.version}, SHA-256 {_grouped(pin.digest)}"
 
 
 def _key_line(key: ListedKey) -> str:
@@ -92,5 +103,6 @@ def _statements(trust: TrustList) -> dict[str, None]:
     lines += [f"former root {_named(key)}" for key in trust.former_roots]
     for issuer in trust.issuers:
         lines += [f"{issuer.region}: {line.strip()}" for line in _issuer_lines(issuer)]
+    lines += [_policy_line(pin) for pin in trust.policies]
     lines += [f"withdrawn {dead.hex()}" for dead in sorted(trust.withdrawn)]
     return dict.fromkeys(lines)

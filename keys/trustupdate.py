@@ -10,8 +10,10 @@ from keys.errors import (
     TrustListClockError,
     TrustListEquivocationError,
     TrustListExpiredError,
+    TrustListPolicyError,
     TrustListRollbackError,
     TrustListStepError,
+    TrustListSuccessorError,
     TrustListWithdrawalError,
 )
 from keys.instants import format_time
@@ -58,23 +60,56 @@ def _trusted_roots(held: TrustList | None, roots: Roots) -> Roots:
 
 
 def _require_successor(held: TrustList, trust: TrustList) -> None:
-    # (6) Versions rise. New roots may begin again below: the way out after stolen roots have
-    # burnt all the numbers within reach.
-    if trust.roots.epoch == held.roots.epoch:
-        if trust.version < held.version:
-            raise TrustListRollbackError(f"version {trust.version}, and {held.version} is held")
-        if trust.version == held.version and trust != held:
-            raise TrustListEquivocationError(f"another version {held.version} than the one held")
-        if trust.issued_at < held.issued_at:
-            raise TrustListRollbackError(f"version {trust.version} was issued before the one held")
+    # A new epoch is the way out after stolen roots have burnt all the numbers within reach, ended
+    # issuers or pinned what nobody has: it may begin again below. Withdrawals survive it.
+    same_epoch = trust.roots.epoch == held.roots.epoch
+    # (6) Versions rise.
+    if same_epoch:
+        _require_risen(held, trust)
     # (7) Not out of reach of what comes after it.
     if trust.version > held.version + MAX_STEP:
         raise TrustListStepError(f"version {trust.version}, and {held.version} is held")
-    # (8) Withdrawn is for ever, whoever signs.
+    # (8) What was said for good: withdrawn is for ever, whoever signs.
     if not trust.withdrawn >= held.withdrawn:
         raise TrustListWithdrawalError(
             f"{len(held.withdrawn - trust.withdrawn)} withdrawn keys came back"
         )
+    if same_epoch:
+        _require_endings_kept(held, trust)
+        _require_policies_kept(held, trust)
+
+
+def _require_risen(held: TrustList, trust: TrustList) -> None:
+    if trust.version < held.version:
+        raise TrustListRollbackError(f"version {trust.version}, and {held.version} is held")
+    if trust.version == held.version and trust != held:
+        raise TrustListEquivocationError(f"another version {held.version} than the one held")
+    if trust.issued_at < held.issued_at:
+        raise TrustListRollbackError(f"version {trust.version} was issued before the one held")
+
+
+def _require_endings_kept(held: TrustList, trust: TrustList) -> None:
+    """People were told the day and the successor. An issuer that ended does not come back."""
+    for issuer in held.issuers:
+        after = trust.issuer(issuer.region)
+        if issuer.ending is not None and (after is None or after.ending != issuer.ending):
+            raise TrustListSuccessorError(
+                f"the end of region {issuer.region} is gone or another than the one held"
+            )
+
+
+def _require_policies_kept(held: TrustList, trust: TrustList) -> None:
+    """What issuers must have never goes back to what they need not."""
+    for before in held.policies:
+        after = trust.pinned(before.name)
+        if after is None or after.version < before.version:
+            raise TrustListPolicyError(
+                f"policy {before.name}: version {before.version} is held, and the list goes back"
+            )
+        if after.version == before.version and after.digest != before.digest:
+            raise TrustListPolicyError(
+                f"policy {before.name}: another version {before.version} than the one held"
+            )
 
 
 def _require_current(trust: TrustList, now: int) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from keys.ed25519 import PublicKey
 from keys.lifecycle import Environment, Purpose
 from keys.signer import SeedSigner
-from keys.trustlist import ListedIssuer, ListedKey, Roots, TrustList
+from keys.trustlist import Ending, ListedIssuer, ListedKey, Roots, TrustList
 from verifier.check import Lists
 from verifier.claims import HOUR_S, Claims, Colour, Cti, sign_code
 from verifier.presentation import sign_presentation
@@ -25,8 +25,8 @@ from verifier.statuslist import (
 from verifier.transport import encode_text
 
 __all__ = [
-    "DAY_S", "HEILONGJIANG", "NOW", "SHAANXI", "Province", "World", "listed", "paper_code",
-    "phone_code", "presentation", "seed", "signer",
+    "ANKANG", "DAY_S", "HEILONGJIANG", "NOW", "SHAANXI", "YANAN", "Province", "World", "listed",
+    "paper_code", "phone_code", "presentation", "seed", "signer",
 ]  # fmt: skip
 
 DAY_S: Final = 24 * HOUR_S
@@ -45,13 +45,14 @@ def signer(name: str) -> SeedSigner:
 
 @dataclass(frozen=True)
 class Province:
-    """An issuer with one code key and one status key."""
+    """An issuer with one code key and one status key. The code key lives as long as the issuer."""
 
     region: str
     name_zh: str
     name_en: str
     first_list: int
     last_list: int
+    ending: Ending | None = None
 
     @property
     def code_signer(self) -> SeedSigner:
@@ -69,6 +70,8 @@ class Province:
         return f"{self.status_base}{list_number}.cwt"
 
     def listed(self, *, now: int = NOW) -> ListedIssuer:
+        grace_until = None if self.ending is None else self.ending.grace_until
+        code_key = self.code_signer.public_key
         return ListedIssuer(
             region=self.region,
             name_zh=self.name_zh,
@@ -78,9 +81,10 @@ class Province:
             last_list=self.last_list,
             contact=f"https://{self.name_en.lower()}.example/help",
             keys=(
-                listed(self.code_signer.public_key, Purpose.CODE, now=now),
+                listed(code_key, Purpose.CODE, now=now, not_after=grace_until),
                 listed(self.status_signer.public_key, Purpose.STATUS, now=now),
             ),
+            ending=self.ending,
         )
 
     def status_token(self, list_number: int, packed: bytes, *, issued_at: int) -> bytes:
@@ -96,6 +100,14 @@ class Province:
 
 SHAANXI: Final = Province("610000", "陕西", "Shaanxi", 1, 1000)
 HEILONGJIANG: Final = Province("230000", "黑龙江", "Heilongjiang", 2001, 3000)
+# The notice says that both cities end their code in favour of the province's, and names no day:
+# Yan'an's counts no more at NOW, Ankang's is in its grace.
+YANAN: Final = Province(
+    "610600", "延安", "Yanan", 3001, 3010, Ending("610000", NOW - 8 * DAY_S, NOW)
+)
+ANKANG: Final = Province(
+    "610900", "安康", "Ankang", 3011, 3020, Ending("610000", NOW - DAY_S, NOW + 7 * DAY_S)
+)
 
 
 def listed(

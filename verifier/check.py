@@ -11,7 +11,7 @@ from typing import Final
 from keys.dataclasses import dataclass, field
 from keys.errors import SignatureError
 from keys.purpose import Purpose
-from keys.trustlist import TrustList
+from keys.trustlist import ListedIssuer, TrustList
 from verifier.claims import Colour, ParsedCode, VerifiedCode, parse_code, verify_code
 from verifier.errors import (
     CodeError,
@@ -55,6 +55,7 @@ class Reason(StrEnum):
     KEY_WITHDRAWN = "key-withdrawn"
     UNKNOWN_KEY = "unknown-key"
     KEY_PURPOSE = "key-purpose"
+    ISSUER_ENDED = "issuer-ended"
     KEY_NOT_IN_FORCE = "key-not-in-force"
     OUT_OF_SCOPE = "out-of-scope"
     BAD_SIGNATURE = "bad-signature"
@@ -85,6 +86,7 @@ _KINDS: Final = {
     Reason.KEY_WITHDRAWN: Kind.DO_NOT_ADMIT,
     Reason.UNKNOWN_KEY: Kind.CHECK_AGAIN,
     Reason.KEY_PURPOSE: Kind.DO_NOT_ADMIT,
+    Reason.ISSUER_ENDED: Kind.CHECK_AGAIN,
     Reason.KEY_NOT_IN_FORCE: Kind.CHECK_AGAIN,
     Reason.OUT_OF_SCOPE: Kind.DO_NOT_ADMIT,
     Reason.BAD_SIGNATURE: Kind.DO_NOT_ADMIT,
@@ -109,11 +111,13 @@ class Outcome:
 
     Attributes:
         colour: Only where the policy shows it, and only when the code could be read to its end.
+        successor: Whose codes count instead, a region on the trust list, when the issuer has ended.
     """
 
     kind: Kind
     reason: Reason
     colour: Colour | None = None
+    successor: str | None = None
 
     def __bool__(self) -> bool:
         raise TypeError("an outcome is neither true nor false: look at its kind")
@@ -229,7 +233,10 @@ def check_bytes(data: bytes, lists: Lists, *, now: int, policy: Policy) -> Outco
     try:
         colour = _colour(data, lists, now)
     except _RefusedError as refused:
-        return policy.refusals[refused.reason]
+        outcome = policy.refusals[refused.reason]
+        if refused.successor is None:
+            return outcome
+        return Outcome(outcome.kind, outcome.reason, None, refused.successor)
     # (11) Venue policy. Whether a colour is not admitted, and which, is the same answer.
     return policy.verdicts[colour]
 
@@ -251,8 +258,9 @@ def check_code(data: bytes, trust: TrustList, *, now: int) -> VerifiedCode | Rea
 class _RefusedError(Exception):
     """A step refuses. Never leaves this module: what leaves it is an `Outcome`."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, successor: str | None = None) -> None:
         self.reason = reason
+        self.successor = successor
 
 
 def _colour(data: bytes, lists: Lists, now: int) -> Colour:
@@ -313,7 +321,7 @@ def _verified(code: ParsedCode, trust: TrustList, now: int) -> VerifiedCode:
     if key.purpose is not _FOR_CODES:
         raise _RefusedError(Reason.KEY_PURPOSE)
     if not key.not_before <= now < key.not_after:
-        raise _RefusedError(Reason.KEY_NOT_IN_FORCE)
+        raise _out_of_force(issuer, now)
     if not issuer.first_list <= code.list_number <= issuer.last_list:
         raise _RefusedError(Reason.OUT_OF_SCOPE)
     # (7) Its signature, over the bytes as received.
@@ -321,6 +329,17 @@ def _verified(code: ParsedCode, trust: TrustList, now: int) -> VerifiedCode:
         return verify_code(code, key.public_key)
     except SignatureError as error:
         raise _RefusedError(Reason.BAD_SIGNATURE) from error
+
+
+def _out_of_force(issuer: ListedIssuer, now: int) -> _RefusedError:
+    """(6) Why a key does not count now.
+
+    No code key outlives its issuer's grace, so an issuer that has ended costs no check a step.
+    """
+    ending = issuer.ending
+    if ending is not None and now >= ending.grace_until:
+        return _RefusedError(Reason.ISSUER_ENDED, ending.successor)
+    return _RefusedError(Reason.KEY_NOT_IN_FORCE)
 
 
 def _untimely(code: VerifiedCode, at: int) -> Reason:

@@ -12,7 +12,7 @@ from verifier.check import CHECKPOINT, HOSPITAL, VENUE, Kind, Lists, Policy, Rea
 from verifier.errors import CacheError, PictureUnreadableError
 from verifier.folder import Folder
 from verifier.repeats import Repeats
-from verifier.texts import Bilingual, Local, hint
+from verifier.texts import Bilingual, Local, hint, successor_advice
 
 if TYPE_CHECKING:
     from verifier.claims import Colour
@@ -66,14 +66,24 @@ class Door:
 
     def check_text(self, text: str) -> Verdict:
         """The verdict on a text, exactly as it was read."""
+        verdict = self._checked(text)
+        if verdict.reason is Reason.MALFORMED:
+            return verdict._replace(hint=hint(text))
+        return verdict
+
+    def _checked(self, text: str) -> Verdict:
         try:
             if self._folder.stamp() != self._stamp:
                 self._load()
         except CacheError:
             return self.failed()
         outcome = self._repeats.check(text, self._lists, now=self._clock(), policy=self.policy)
-        advice = hint(text) if outcome.reason is Reason.MALFORMED else None
+        advice = None if outcome.successor is None else self._successor(outcome.successor)
         return Verdict(outcome.kind, outcome.reason, outcome.colour, advice)
+
+    def _successor(self, region: str) -> Bilingual | None:
+        issuer = self._lists.trust.issuer(region)
+        return None if issuer is None else successor_advice(issuer.name_zh, issuer.name_en)
 
     def check_picture(self, path: str) -> Verdict:
         """The verdict on the one code in a photo.
@@ -94,7 +104,7 @@ class Door:
             return Verdict(Kind.CHECK_AGAIN, Local.NO_CODE)
         if len(texts) > 1:
             return Verdict(Kind.CHECK_AGAIN, Local.SEVERAL)
-        return self.check_text(texts[0] or "")._replace(hint=None)
+        return self._checked(texts[0] or "")
 
     @staticmethod
     def failed() -> Verdict:

@@ -20,6 +20,7 @@ __all__ = [
     "Bilingual",
     "Local",
     "hint",
+    "successor_advice",
 ]
 
 
@@ -147,6 +148,10 @@ TEXTS: Final[Mapping[str, Bilingual]] = {
     Reason.KEY_NOT_IN_FORCE: Bilingual(
         f"签发密钥不在有效期内。{_FRESH.zh}", f"Its issuer's key is not in force now. {_FRESH.en}"
     ),
+    Reason.ISSUER_ENDED: Bilingual(
+        "该地健康码已停用。请改用接续的健康码，或到人工通道办理。",
+        "This city's code has ended. Ask for a code of its successor, or use the staffed desk.",
+    ),
     Local.SEVERAL: Bilingual(
         "画面中不止一个二维码。请只对准一个健康码再试，或到人工通道办理。",
         "More than one QR code in view. Show one code alone and try again, "
@@ -166,6 +171,12 @@ TEXTS: Final[Mapping[str, Bilingual]] = {
         "This machine cannot check. Staff decide by hand; tell the technician.",
     ),
 }
+
+
+def successor_advice(name_zh: str, name_en: str) -> Bilingual:
+    """Whose code to get, where the one that was shown has ended."""
+    return Bilingual(f"请申领{name_zh}健康码。", f"Get a code of {name_en}.")
+
 
 _KEYBOARD: Final = Bilingual(
     "若扫的是健康码：输入法改动了文字，请把键盘切换到英文（半角）后重扫。",

@@ -15,9 +15,11 @@ from tests.cbor_support import (
     text_of,
 )
 from tests.code_support import (
+    ANKANG,
     DAY_S,
     HEILONGJIANG,
     NOW,
+    YANAN,
     paper_code,
     phone_code,
     presentation,
@@ -63,6 +65,7 @@ def vectors() -> Iterator[Vector]:
     yield from _signatures()
     yield from _claims()
     yield from _keys()
+    yield from _endings()
     yield from _times()
     yield from _presentations()
     yield from _statuses()
@@ -178,6 +181,27 @@ def _keys() -> Iterator[Vector]:
         yield outcome_is(
             f"C065-list-of-nobody-{name}", "No such region.", nobody, Reason.OUT_OF_SCOPE
         )
+
+
+def _endings() -> Iterator[Vector]:
+    yanan, ankang = (text_of(paper_code(city)) for city in (YANAN, ANKANG))
+    ended = Reason.ISSUER_ENDED
+    yield outcome_is("ended-in-grace", "Ankang ended yesterday.", ankang, Reason.ADMITTED)
+    yield outcome_is("ended-after-grace", "Yan'an's grace is over.", yanan, ended)
+    last = outcome_is("ended-last-second", "The last second of it.", yanan, Reason.ADMITTED)
+    yield replace(last, now=NOW - 1)
+    shown = presentation(phone_code(YANAN))
+    yield outcome_is("ended-presentation", "A phone code of Yan'an.", shown, ended)
+    expired = text_of(paper_code(YANAN, now=NOW - 4 * DAY_S))
+    yield outcome_is("ended-and-expired", "Which issuer counts comes first.", expired, ended)
+    about = "A key of Yan'an whose time was over before."
+    late = paper(cti=Cti(YANAN.first_list, 1), by="610600 late")
+    in_grace = outcome_is("ended-key-late-in-grace", about, late, Reason.KEY_NOT_IN_FORCE)
+    yield replace(in_grace, now=NOW - 1)
+    yield outcome_is("ended-key-late-after-grace", about, late, ended)
+    about = "Recorded: nobody is turned away for it."
+    at_hospital = outcome_is("ended-at-a-hospital", about, yanan, ended)
+    yield replace(at_hospital, policy="hospital")
 
 
 def _times() -> Iterator[Vector]:

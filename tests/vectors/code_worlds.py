@@ -12,7 +12,17 @@ from keys.trustlist import (
     encode_trust_list,
     sign_trust_list,
 )
-from tests.code_support import DAY_S, HEILONGJIANG, NOW, SHAANXI, World, listed, signer
+from tests.code_support import (
+    ANKANG,
+    DAY_S,
+    HEILONGJIANG,
+    NOW,
+    SHAANXI,
+    YANAN,
+    World,
+    listed,
+    signer,
+)
 from tests.vectors.cases import json_file
 from verifier.claims import HOUR_S
 from verifier.statuslist import DEFAULT_ENTRIES, recall_status_list, sign_status_list
@@ -26,7 +36,8 @@ TAKEN_BACK: Final = {1: 1, 2: 2, 3: 3}
 
 
 def _plain() -> TrustList:
-    """The two provinces, and Shaanxi with a key for each way in which a key may not sign."""
+    """Two provinces, Shaanxi with a key for each way in which a key may not sign, and the cities
+    that end, Yan'an with a key that stopped counting before."""
     trust = World().trust
     odd_keys = (
         _key("610000 early", Purpose.CODE, not_before=NOW + 1),
@@ -35,7 +46,9 @@ def _plain() -> TrustList:
     )
     shaanxi = SHAANXI.listed()
     shaanxi = replace(shaanxi, keys=(*shaanxi.keys, *odd_keys))
-    return replace(trust, issuers=(shaanxi, HEILONGJIANG.listed()))
+    yanan = YANAN.listed()
+    yanan = replace(yanan, keys=(*yanan.keys, _key("610600 late", Purpose.CODE, not_after=NOW - 1)))
+    return replace(trust, issuers=(shaanxi, HEILONGJIANG.listed(), yanan, ANKANG.listed()))
 
 
 def _key(
@@ -50,7 +63,7 @@ def _withdrawn() -> TrustList:
     stolen = SHAANXI.code_signer.kid
     keys = tuple(key for key in SHAANXI.listed().keys if key.kid != stolen)
     shaanxi = replace(SHAANXI.listed(), keys=(*keys, _key("610000 next", Purpose.CODE)))
-    issuers = (shaanxi, HEILONGJIANG.listed())
+    issuers = (shaanxi, *(issuer for issuer in trust.issuers if issuer.region != SHAANXI.region))
     return replace(trust, issuers=issuers, withdrawn=frozenset({stolen}))
 
 
@@ -83,7 +96,10 @@ def _tokens() -> tuple[bytes, ...]:
         _token(TOO_OLD, NOW - DAY_S - 1, tomorrow),
         _token(OLDEST, NOW - DAY_S, tomorrow),
         _token(ENDED, hour_ago, NOW),
-        HEILONGJIANG.status_token(HEILONGJIANG.first_list, _packed({}), issued_at=hour_ago),
+        *(
+            issuer.status_token(issuer.first_list, _packed({}), issued_at=hour_ago)
+            for issuer in (HEILONGJIANG, YANAN, ANKANG)
+        ),
     )
 
 

@@ -7,6 +7,7 @@ Every key comes from a fixed seed, so the files come out the same each time; a t
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, Final
 
 import cbor2
@@ -19,8 +20,10 @@ from keys.purpose import Environment, Purpose
 from keys.signer import SeedSigner
 from keys.trustenvelope import Signature, encode_envelope, sign_payload, signed_bytes
 from keys.trustlist import (
+    Ending,
     ListedIssuer,
     ListedKey,
+    PinnedPolicy,
     Roots,
     TrustList,
     encode_roots,
@@ -39,7 +42,7 @@ L: Final = 2**252 + 27742317777372353535851937790883648493  # RFC 8032 §5.1
 
 ROOT_SIGNERS: Final = tuple(SeedSigner(bytes([0xA0 + i]) * 32) for i in range(5))
 NEXT_SIGNERS: Final = tuple(SeedSigner(bytes([0xB0 + i]) * 32) for i in range(5))
-ISSUER_SIGNERS: Final = tuple(SeedSigner(bytes([0xC0 + i]) * 32) for i in range(4))
+ISSUER_SIGNERS: Final = tuple(SeedSigner(bytes([0xC0 + i]) * 32) for i in range(8))
 STRANGER: Final = SeedSigner(b"\xee" * 32)
 #: Two keys with the same kid, found by trying numbers as seeds.
 TWINS: Final = tuple(SeedSigner(number.to_bytes(32)) for number in (80_426, 94_589))
@@ -107,13 +110,48 @@ HEILONGJIANG: Final = replace(
     last_list=2_999,
     keys=(_key(ISSUER_SIGNERS[2], Purpose.CODE), _key(ISSUER_SIGNERS[3], Purpose.STATUS)),
 )
+#: The notice says that both cities end their code in favour of the province's, and names no day:
+#: Yan'an's has ended, and its codes count for some days more; Ankang's end is announced.
+YANAN: Final = replace(
+    SHAANXI,
+    region="610600",
+    name_zh="延安市",
+    name_en="Yan'an",
+    status_base="https://yanan.example/status/",
+    first_list=4_000,
+    last_list=4_009,
+    ending=Ending("610000", ISSUED - DAY, ISSUED + 7 * DAY),
+    keys=(
+        replace(_key(ISSUER_SIGNERS[4], Purpose.CODE), not_after=ISSUED + 7 * DAY),
+        _key(ISSUER_SIGNERS[5], Purpose.STATUS),
+    ),
+)
+ANKANG: Final = replace(
+    SHAANXI,
+    region="610900",
+    name_zh="安康市",
+    name_en="Ankang",
+    status_base="https://ankang.example/status/",
+    first_list=4_010,
+    last_list=4_019,
+    ending=Ending("610000", ISSUED + 7 * DAY, ISSUED + 15 * DAY),
+    keys=(
+        replace(_key(ISSUER_SIGNERS[6], Purpose.CODE), not_after=ISSUED + 15 * DAY),
+        _key(ISSUER_SIGNERS[7], Purpose.RECEIVING),
+    ),
+)
+POLICIES: Final = (
+    PinnedPolicy("risk-table", 3, sha256(b"a signed risk table").digest()),
+    PinnedPolicy("shaanxi-2020-12", 1, sha256(b"a signed rule set").digest()),
+)
 LIST: Final = TrustList(
     version=7,
     issued_at=ISSUED,
     next_update=ISSUED + DAY,
     not_after=ISSUED + 14 * DAY,
     roots=ROOTS,
-    issuers=(SHAANXI, HEILONGJIANG),
+    issuers=(SHAANXI, HEILONGJIANG, YANAN, ANKANG),
+    policies=POLICIES,
     withdrawn=frozenset({bytes.fromhex("00000001"), bytes.fromhex("00000002")}),
 )
 OLDER: Final = replace(LIST, version=6, issued_at=ISSUED - DAY)
@@ -154,7 +192,10 @@ def vectors() -> Iterator[Vector]:
     yield from _signatures()
     yield from _payloads()
     yield from _keys()
+    yield from _ending_shapes()
+    yield from _policy_shapes()
     yield from _successions()
+    yield from _kept()
     yield from _rotations()
 
 
@@ -326,15 +367,15 @@ def _payloads() -> Iterator[Vector]:
     unsorted = cbor2.dumps(dict(reversed(members.items())))
     raw: dict[str, tuple[str, bytes]] = {
         "trailing-byte": ("C14: one byte more.", PAYLOAD + b"\0"),
-        "duplicate-member": ("C16: the version twice.", b"\xa8\x01\x07" + PAYLOAD[1:]),
-        "long-integer": ("C19: the version takes two bytes.", b"\xa7\x01\x18\x07" + PAYLOAD[3:]),
-        "float-version": ("C29: 7.0.", b"\xa7\x01\xf9\x47\x00" + PAYLOAD[3:]),
+        "duplicate-member": ("C16: the version twice.", b"\xa9\x01\x07" + PAYLOAD[1:]),
+        "long-integer": ("C19: the version takes two bytes.", b"\xa8\x01\x18\x07" + PAYLOAD[3:]),
+        "float-version": ("C29: 7.0.", b"\xa8\x01\xf9\x47\x00" + PAYLOAD[3:]),
         "version-2-63": (
             "C76: a version beyond 53 bits.",
-            b"\xa7\x01\x1b" + (2**63 - 1).to_bytes(8) + PAYLOAD[3:],
+            b"\xa8\x01\x1b" + (2**63 - 1).to_bytes(8) + PAYLOAD[3:],
         ),
         "unsorted": ("C20: not in order.", unsorted),
-        "not-a-map": ("An array.", b"\x87" + PAYLOAD[1:]),
+        "not-a-map": ("An array.", b"\x88" + PAYLOAD[1:]),
     }
     for name, (about, payload) in raw.items():
         data = sign_trust_list(payload, ROOT_SIGNERS[:3])
@@ -342,7 +383,7 @@ def _payloads() -> Iterator[Vector]:
     defects: dict[str, tuple[str, Callable[[dict[Any, Any]], object], str]] = {
         "unknown-member": (
             "A member that the format does not have.",
-            lambda m: m.update({9: 0}),
+            lambda m: m.update({10: 0}),
             form,
         ),
         "missing-member": ("No end.", lambda m: m.pop(4), form),
@@ -477,7 +518,7 @@ def _successions() -> Iterator[Vector]:
     yield Vector(
         "same-version-other-content",
         "C72: two lists of one version.",
-        signed(replace(LIST, issuers=(SHAANXI,))),
+        signed(replace(LIST, policies=POLICIES[:1])),
         "TrustListEquivocationError",
         GOOD,
     )
@@ -521,6 +562,116 @@ def _successions() -> Iterator[Vector]:
         GOOD,
         now=LIST.not_after,
     )
+
+
+def with_ending(value: object) -> bytes:
+    """The list with another ending of Yan'an."""
+    return changed(lambda m: m[6][2].update({9: value}))
+
+
+def with_policies(value: object) -> bytes:
+    return changed(lambda m: m.update({9: value}))
+
+
+def _ending_shapes() -> Iterator[Vector]:
+    form = "TrustListFormatError"
+    successor = "TrustListSuccessorError"
+    yanan, ankang = 2, 3  # places among the issuers
+    start, end = LIST.issued_at - DAY, LIST.issued_at + 7 * DAY
+    code = next(i for i, key in enumerate(YANAN.keys) if key.purpose is Purpose.CODE)
+    defects: dict[str, tuple[str, object, str]] = {
+        "successor-unlisted": ("A successor that nobody knows.", ["620000", start, end], successor),
+        "successor-itself": ("It follows itself.", ["610600", start, end], successor),
+        "chain": ("Its successor ends too.", ["610900", start, end], successor),
+        "successor-5-digits": ("Not a region.", ["61000", start, end], form),
+        "grace-before-end": ("A grace before the end.", ["610000", end + 1, end], successor),
+        "empty": ("An ending of no parts.", [], form),
+        "two-parts": ("No grace.", ["610000", start], form),
+        "bool": ("True for a time.", ["610000", True, end], form),
+        "not-an-array": ("A text alone.", "610000", form),
+    }
+    for name, (about, value, expect) in defects.items():
+        yield Vector(f"ending-{name}", about, with_ending(value), expect)
+    circle = changed(
+        lambda m: [m[6][a][9].__setitem__(0, b) for a, b in ((yanan, "610900"), (ankang, "610600"))]
+    )
+    yield Vector("ending-circle", "Two cities, each the other's successor.", circle, successor)
+    outlives = changed(lambda m: m[6][yanan][8][code].__setitem__(3, end + 1))
+    about = "A code key that outlives its issuer's grace by a second."
+    yield Vector("ending-outlived-by-a-code-key", about, outlives, successor)
+
+
+def _policy_shapes() -> Iterator[Vector]:
+    digest = bytes(32)
+    defects: dict[str, tuple[str, object]] = {
+        "empty": ("An empty optional member.", []),
+        "twice": ("One name twice.", [["a", 1, digest], ["a", 2, digest]]),
+        "descending": ("Names out of order.", [["b", 1, digest], ["a", 1, digest]]),
+        "name-empty": ("No name.", [["", 1, digest]]),
+        "name-upper-case": ("Not a name.", [["A", 1, digest]]),
+        "name-129": ("A name too long.", [["a" * 129, 1, digest]]),
+        "version-0": ("Versions begin at 1.", [["a", 0, digest]]),
+        "version-bool": ("True for 1.", [["a", True, digest]]),
+        "digest-31": ("Not a SHA-256.", [["a", 1, digest[1:]]]),
+        "two-parts": ("No digest.", [["a", 1]]),
+        "257": ("More than may be.", [[f"a{i:03}", 1, digest] for i in range(257)]),
+    }
+    for name, (about, value) in defects.items():
+        yield Vector(f"policy-{name}", about, with_policies(value), "TrustListFormatError")
+
+
+def _kept() -> Iterator[Vector]:
+    """What no list of the same roots takes back."""
+    ok, gone, other = "accepted", "TrustListSuccessorError", "TrustListPolicyError"
+    alive = replace(YANAN, ending=None)
+    assert YANAN.ending is not None
+    ending = YANAN.ending
+    code_key = next(key for key in YANAN.keys if key.purpose is Purpose.CODE)
+
+    def issuers(yanan: ListedIssuer) -> bytes:
+        return signed(replace(LIST, issuers=(SHAANXI, HEILONGJIANG, yanan, ANKANG)))
+
+    def moved(**change: Any) -> bytes:  # noqa: ANN401 - members of an ending
+        short = replace(code_key, not_after=ending.grace_until - 1)
+        return issuers(replace(YANAN, keys=(short,), ending=replace(ending, **change)))
+
+    def policies(*pins: PinnedPolicy) -> bytes:
+        return signed(replace(LIST, policies=pins))
+
+    before_ending = signed(
+        replace(OLDER, issuers=(SHAANXI, HEILONGJIANG, alive, ANKANG), policies=())
+    )
+    about = "A first word of Yan'an's end, and first pins."
+    yield Vector("ending-announced", about, GOOD, ok, before_ending)
+    about = "An issuer that ended needs keys no longer, and stays listed."
+    yield Vector("ending-kept-without-keys", about, issuers(replace(YANAN, keys=())), ok, HELD)
+    about = "An issuer that ended comes back to life."
+    yield Vector("ending-taken-back", about, issuers(alive), gone, HELD)
+    about = "An issuer that ended vanishes: its last codes would be unknown."
+    without = signed(replace(LIST, issuers=(SHAANXI, HEILONGJIANG, ANKANG)))
+    yield Vector("ending-vanished", about, without, gone, HELD)
+    for name, change in (
+        ("end-earlier", {"ends_at": ending.ends_at - 1}),
+        ("end-later", {"ends_at": ending.ends_at + 1}),
+        ("grace-shorter", {"grace_until": ending.grace_until - 1}),
+        ("grace-longer", {"grace_until": ending.grace_until + 1}),
+        ("successor-changed", {"successor": "230000"}),
+    ):
+        about = f"After it was published: {name.replace('-', ' ')}."
+        yield Vector(f"ending-{name}", about, moved(**change), gone, HELD)
+    risks, rules = POLICIES
+    newer = replace(risks, version=4, digest=bytes(32))
+    yield Vector("policy-raised", "A newer risk table.", policies(newer, rules), ok, HELD)
+    yield Vector("policy-gone", "A pin falls away.", policies(rules), other, HELD)
+    older = replace(risks, version=2)
+    yield Vector("policy-lower", "An older risk table.", policies(older, rules), other, HELD)
+    changed_pin = replace(risks, digest=bytes(32))
+    about = "Another document of the same version."
+    yield Vector("policy-exchanged", about, policies(changed_pin, rules), other, HELD)
+    bumped = replace(LIST, roots=replace(ROOTS, epoch=2))
+    about = "The same roots under a new epoch: the way to correct a published end, and a pin."
+    corrected = replace(bumped, issuers=(SHAANXI, HEILONGJIANG, alive, ANKANG), policies=())
+    yield Vector("rotation-corrects-endings-and-policies", about, signed(corrected), ok, HELD)
 
 
 def _rotations() -> Iterator[Vector]:

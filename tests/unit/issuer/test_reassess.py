@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from audit.events import Kind
 from issuer.adoption import adopt_risk_table
-from issuer.errors import AdoptionError, IntegrityError, RiskTableError
+from issuer.errors import AdoptionError, IntegrityError, PinnedPolicyError, RiskTableError
 from issuer.evidence_store import retract_evidence
 from issuer.issue import CodeRequest
 from issuer.notice import Retraction
 from issuer.reassess import Reassessed, run_jobs, run_windows
 from issuer.risk import RiskLevel, RiskTable, sign_risk_table
+from issuer.rules import sign_rules
 from issuer.store import read_store, write_store
 from keys import cbor
 from keys.lifecycle import Purpose
+from keys.trustlist import PinnedPolicy
 from tests.issuing_support import (
     COMPOUND,
     DAY_S,
@@ -268,6 +271,49 @@ def test_adopting_an_older_risk_table_is_refused(office: Desk) -> None:
     old = sign_risk_table(RiskTable(1, NOW, ()), signer(Purpose.RULES.value))
     with pytest.raises(RiskTableError):
         office.writer.run(lambda tx: adopt_risk_table(tx, old), now=NOW)
+
+
+def pins(*, rules_digest: bytes | None = None, risks_version: int = 1) -> tuple[PinnedPolicy, ...]:
+    """What the desk adopts at its opening, pinned, unless told otherwise."""
+    before = authority()
+    rules = sign_rules(before.rules, signer(Purpose.RULES.value))
+    risks = sign_risk_table(before.risks, signer(Purpose.RULES.value))
+    name, version = before.rules.id, before.rules.version
+    return (
+        PinnedPolicy(name, version, rules_digest or sha256(rules).digest()),
+        PinnedPolicy("risk-table", risks_version, sha256(risks).digest()),
+    )
+
+
+def test_adopting_what_the_trust_list_pins_and_what_follows_it_succeeds(
+    engine_url: str, tmp_path: Path
+) -> None:
+    """The pinned documents come into force, and later versions of them."""
+    held = authority()
+    pinned = replace(held, trust=replace(held.trust, policies=pins()))
+    with desk(engine_url, tmp_path, authority=pinned) as office:
+        office.raise_risk(COMPOUND, RiskLevel.MEDIUM)
+        assert office.writer.authority.risks.version == 2
+
+
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [
+        (pins(rules_digest=bytes(32)), "pins another document"),
+        (pins(risks_version=2), "demands version 2 or later"),
+    ],
+)
+def test_adopting_what_the_trust_list_does_not_let_pass_is_refused(
+    engine_url: str, tmp_path: Path, policies: tuple[PinnedPolicy, ...], message: str
+) -> None:
+    """Another document under a pinned version, or one below it, comes into force nowhere."""
+    held = authority()
+    pinned = replace(held, trust=replace(held.trust, policies=policies))
+    with (
+        pytest.raises(PinnedPolicyError, match=message),
+        desk(engine_url, tmp_path, authority=pinned),
+    ):
+        raise AssertionError("it opened")
 
 
 def test_adopted_rules_reach_another_process_with_its_next_transaction(

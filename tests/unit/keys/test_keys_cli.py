@@ -200,7 +200,10 @@ def test_show_names_everything_that_the_list_says(machine: Machine, tmp_path: Pa
     new, old, roots = tmp_path / "new", tmp_path / "old", tmp_path / "roots"
     new.write_bytes(generate.GOOD)
     changed = replace(
-        generate.OLDER, issuers=(generate.SHAANXI,), withdrawn=frozenset({b"\0\0\0\1"})
+        generate.OLDER,
+        issuers=(generate.SHAANXI, generate.YANAN, replace(generate.ANKANG, ending=None)),
+        policies=generate.POLICIES[:1],
+        withdrawn=frozenset({b"\0\0\0\1"}),
     )
     old.write_bytes(generate.signed(changed))
     text = machine.do("trust", "show", new, "--held", old)
@@ -213,12 +216,22 @@ def test_show_names_everything_that_the_list_says(machine: Machine, tmp_path: Pa
     for issuer in generate.LIST.issuers:
         assert issuer.status_base in text
         assert f"{issuer.first_list} to {issuer.last_list}" in text
+    for policy in generate.POLICIES:
+        assert f"policy {policy.name} from version {policy.version}" in text
+        assert policy.digest.hex() in text.replace(" ", "")
     assert "00000001 00000002" in text
     assert "no signature was verified" in text
     changes = text.partition("Changes since version 6:")[2]
     assert "+ 230000: 230000 黑龙江省 Heilongjiang" in changes
     assert "+ withdrawn 00000002" in changes
-    assert "610000" not in changes
+    assert "+ policy shaanxi-2020-12 from version 1" in changes
+    assert (
+        "+ 610900: ENDS 2020-12-19T16:00:00Z, its codes count until 2020-12-27T16:00:00Z, "
+        "then those of 610000" in changes
+    )
+    assert "610000:" not in changes
+    assert "610600:" not in changes
+    assert "risk-table" not in changes
     roots.write_bytes(encode_roots(generate.ROOTS))
     assert "epoch 1, 3 of 5 must sign" in machine.do("trust", "show", roots)
 

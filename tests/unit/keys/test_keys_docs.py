@@ -14,7 +14,7 @@ from keys import cbor
 from keys.cose import sign_sign1
 from keys.signer import SeedSigner
 from keys.trustenvelope import MAX_BYTES, MAX_SIGNATURES
-from keys.trustmodel import MAX_KEYS, MAX_LIST_NUMBER, MAX_ROOTS, MAX_TEXT
+from keys.trustmodel import MAX_KEYS, MAX_LIST_NUMBER, MAX_POLICIES, MAX_ROOTS, MAX_TEXT
 from keys.trustupdate import MAX_SKEW_S, MAX_STEP
 from tests.diagnostic import diagnostic
 from tests.vectors import generate_trust_list as generate
@@ -58,7 +58,8 @@ def test_limits_in_the_spec_are_those_of_the_code() -> None:
     text = " ".join((DOCS / "trust-list.md").read_text().split())
     limits = (
         f"{MAX_BYTES >> 20} MiB, {MAX_SIGNATURES} signatures, {MAX_ROOTS} roots, "
-        f"{MAX_KEYS:,} keys, list numbers of {MAX_LIST_NUMBER.bit_length()} bits, "
+        f"{MAX_KEYS:,} keys, {MAX_POLICIES} policies, "
+        f"list numbers of {MAX_LIST_NUMBER.bit_length()} bits, "
         f"texts of {MAX_TEXT} printable characters, {MAX_STEP:,} versions in one "
         f"step, {MAX_SKEW_S} seconds"
     )

@@ -102,13 +102,14 @@ def test_payload_and_roots_come_back_as_they_were() -> None:
             decode_roots(encode_roots(generate.ROOTS)[:length])
 
 
-@given(st.permutations(range(5)), st.permutations(range(2)))
+@given(st.permutations(range(5)), st.permutations(range(4)))
 def test_order_of_construction_leaves_no_trace(roots: list[int], issuers: list[int]) -> None:
     """However roots and issuers are given, the list and its bytes are the same."""
     trust = replace(
         generate.LIST,
         roots=replace(generate.ROOTS, keys=tuple(generate.ROOTS.keys[i] for i in roots)),
         issuers=tuple(generate.LIST.issuers[i] for i in issuers),
+        policies=generate.POLICIES[:: -1 if issuers[0] else 1],
     )
     assert trust == generate.LIST
     assert encode_trust_list(trust) == generate.PAYLOAD

@@ -5,6 +5,7 @@ import json
 import random
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.code_support import (
     HEILONGJIANG,
     NOW,
     SHAANXI,
+    YANAN,
     World,
     paper_code,
     phone_code,
@@ -458,3 +460,23 @@ def test_future_trust_list_version_is_not_needed_to_check(tmp_path: Path) -> Non
     public = publish(tmp_path / "broken", {"trust-list.cbor": signed(World().trust)[:-5]})
     assert command("update", str(public)).status == 3
     assert command(GREEN).status == 0
+
+
+def test_code_of_a_city_that_ended_names_whose_to_get(tmp_path: Path) -> None:
+    """N6: Yan'an's old code is not turned away: it says that Shaanxi's counts now."""
+    world = World()
+    issuers = (*world.trust.issuers, YANAN.listed())
+    command = venue(
+        tmp_path, replace(world, trust=replace(world.trust, issuers=issuers)), strict=False
+    )
+    old = encode_text(paper_code(YANAN))
+    said = command(old)
+    assert said.out == (
+        "? 请再核验 CHECK AGAIN  "
+        "该地健康码已停用。请改用接续的健康码，或到人工通道办理。请申领陕西健康码。 "
+        "This city's code has ended. Ask for a code of its successor, or use the staffed desk. "
+        "Get a code of Shaanxi.\n"
+    )
+    assert command(GREEN).lines[0].startswith("√")
+    door = door_module.Door(str(command.folder), VENUE, lambda: NOW)
+    assert door.check_text(old).hint == ("请申领陕西健康码。", "Get a code of Shaanxi.")
