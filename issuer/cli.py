@@ -23,6 +23,7 @@ from audit.errors import AuditError
 from issuer import logging as json_logging
 from issuer.adoption import adopt_risk_table
 from issuer.app import Office, init, office, sign_policy
+from issuer.drills.cli import drill
 from issuer.errors import IssuerError
 from issuer.evidence_store import take_notice
 from issuer.issuing import Issuing
@@ -80,6 +81,7 @@ def main() -> None:
 main.add_command(keys)
 main.add_command(trust)
 main.add_command(audit)
+main.add_command(drill)
 
 
 @main.command("init")

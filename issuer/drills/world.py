@@ -1,0 +1,229 @@
+"""The small real world of a drill: Shaanxi, five holders of roots, a public folder, doors. Shell.
+
+Everything in it is made and moved by the functions that an installation uses (`issuer.stage`).
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from issuer.app import Office, Policy, sign_policy
+from issuer.demo.cast import NOW, PEOPLE, SHAANXI, Part
+from issuer.demo.doing import enrol, record_of
+from issuer.evidence_store import take_notice
+from issuer.issue import CodeRequest, Issued, Result, issue
+from issuer.notice import Entry, Notice, sign_notice
+from issuer.people import IndexCost
+from issuer.risk import shipped_risk_table
+from issuer.rules import shipped_rules
+from issuer.stage import (
+    DAY_S,
+    Clock,
+    Place,
+    Province,
+    RootHolder,
+    found,
+    opened,
+    put_trust,
+    sign_together,
+)
+from issuer.tx import Done, Tx
+from keys.lifecycle import Environment
+from keys.trustlist import Roots, TrustList, encode_roots
+from keys.trustupdate import accept_trust_list
+from verifier.cache import Cache
+from verifier.check import VENUE
+from verifier.door import Ages, Door
+from verifier.sources import open_source
+from verifier.transport import encode_text
+from verifier.update import Report, set_up, update
+
+__all__ = ["GRANDMOTHER", "HOUR_S", "THRESHOLD", "VISITOR", "Venue", "World", "open_world"]
+
+HOUR_S: Final = 3600
+_MINUTE_S: Final = 60
+ROOTS: Final = 5
+THRESHOLD: Final = 3
+#: Green, with a code on paper.
+GRANDMOTHER: Final = PEOPLE[0]
+#: Green, until the centre for disease control reports a contact.
+VISITOR: Final = next(part for part in PEOPLE if part.slug == "zhao-qiang")
+#: The least that libsodium takes: nobody attacks the index of people who do not exist.
+_CHEAP: Final = IndexCost(ops=1, mem=8192)
+_LIST_LIFE_S: Final = 30 * DAY_S
+
+
+class Venue:
+    """A door with its lists, as `celadon-verify` sets it up, updates it and checks with it."""
+
+    def __init__(self, folder: Path, clock: Clock, roots: Roots, sources: list[str]) -> None:
+        self.folder = folder
+        self._clock = clock
+        self._sources = sources
+        self._door: Door | None = None
+        set_up(str(folder), encode_roots(roots), sources)
+
+    def update(self, *sources: str) -> Report:
+        """From its own sources, or from these."""
+        names = sources or self._sources
+        return update(str(self.folder), [open_source(name) for name in names], now=self._clock())
+
+    def reason(self, text: str) -> str:
+        """What an ordinary door says about a code, by its reason."""
+        return self._opened().check_text(text).reason
+
+    def trust(self) -> TrustList:
+        """The trust list that it holds."""
+        held = Cache(str(self.folder)).trust()
+        if held is None:
+            raise AssertionError("a door that was never updated")
+        return held
+
+    def ages(self) -> Ages:
+        return self._opened().ages()
+
+    def _opened(self) -> Door:
+        if self._door is None:
+            self._door = Door(str(self.folder), VENUE, self._clock)
+        return self._door
+
+
+class World:
+    """What a drill plays with.
+
+    Attributes:
+        roots: The holders, by their number from 1.
+        trust: The trust list that the holders enacted last.
+        province: Shaanxi, open for business.
+    """
+
+    def __init__(self, out: Path, stack: ExitStack) -> None:
+        self.out = out
+        self.clock = Clock(NOW)
+        self.site = found(out, Place(SHAANXI, "陕西", "Shaanxi", 0), now=NOW)
+        self.roots = {number: self.new_root(number) for number in range(1, ROOTS + 1)}
+        self.trust = self._first_list()
+        self.signed = self.sign(self.trust, 1, 2, 3)
+        put_trust(self.site.settings.trust, self.trust.roots, self.signed)
+        self._stack = stack
+        self.province = self._open()
+        keystore = self.site.keystore
+        signed = sign_policy(keystore, _policy(), region=SHAANXI, clock=self.clock)
+        self.office.adopt(*signed)
+        self.office.publish()
+
+    @property
+    def office(self) -> Office:
+        return self.province.office
+
+    @property
+    def public(self) -> Path:
+        return self.out / "public"
+
+    # --- trust lists ---
+
+    def new_root(self, number: int) -> RootHolder:
+        folder = self.out / "private" / "roots" / f"root-{number}"
+        return RootHolder.new(folder, now=self.clock() - DAY_S)
+
+    def roots_of(self, *numbers: int, epoch: int) -> Roots:
+        keys = tuple(self.roots[number].info.public_key for number in numbers)
+        return Roots(epoch, THRESHOLD, keys, Environment.TEST)
+
+    def next_list(self, **changes: Any) -> TrustList:  # noqa: ANN401 - members of a trust list
+        """The list after the one in force, with these members."""
+        now = self.clock()
+        following: dict[str, Any] = {
+            "version": self.trust.version + 1,
+            "issued_at": now,
+            "next_update": now + DAY_S,
+            "not_after": now + _LIST_LIFE_S,
+        }
+        return replace(self.trust, **(following | changes))
+
+    def sign(self, trust: TrustList, *numbers: int) -> bytes:
+        """The list, signed by these holders, each by themselves."""
+        holders = [self.roots[number] for number in numbers]
+        return sign_together(trust, holders, now=self.clock())
+
+    def enact(self, trust: TrustList, *numbers: int) -> bytes:
+        """Sign, look at it as verifiers will, give it to the issuer, publish."""
+        signed = self.sign(trust, *numbers)
+        accept_trust_list(self.trust, signed, roots=self.trust.roots, now=self.clock())
+        put_trust(self.site.settings.trust, trust.roots, signed)
+        self.trust, self.signed = trust, signed
+        self.reopen()
+        self.publish()
+        return signed
+
+    def _first_list(self) -> TrustList:
+        issued_at = self.clock() - HOUR_S
+        return TrustList(
+            version=1,
+            issued_at=issued_at,
+            next_update=issued_at + DAY_S,
+            not_after=issued_at + _LIST_LIFE_S,
+            roots=self.roots_of(*self.roots, epoch=1),
+            issuers=(self.site.listed(),),
+        )
+
+    # --- the issuer ---
+
+    def reopen(self) -> None:
+        """Stop the issuer and start it again, as after a change of its keys or trust list."""
+        self._stack.close()
+        self.province = self._open()
+
+    def _open(self) -> Province:
+        return self._stack.enter_context(opened(self.site, self.clock, _policy(), cost=_CHEAP))
+
+    def publish(self) -> None:
+        """A minute later: no list is signed twice in one second."""
+        self.clock.wait(_MINUTE_S)
+        self.office.publish()
+
+    def enrol(self, part: Part) -> bytes:
+        return enrol(self.province, part)
+
+    def paper_code(self, subject: bytes, *, key: str = "drill") -> str:
+        """The text of a paper code for somebody who has a colour."""
+
+        def work(tx: Tx) -> Done[list[Result]]:
+            made = issue(tx, [CodeRequest(subject, key)])
+            return Done(made.results, made.events, made.repeated, made.lists)
+
+        (result,) = self.office.writer.run(work, now=self.clock())
+        match result:
+            case Issued(codes=(code,)):
+                return encode_text(code)
+            case other:
+                raise AssertionError(f"no code: {type(other).__name__}")
+
+    def report_contact(self, subject: bytes, *, number: int = 1) -> None:
+        """The centre for disease control reports that somebody met a confirmed case."""
+        (fact,) = VISITOR.reported
+        entry = Entry(subject, record_of(self.province, fact))
+        source = self.province.source
+        notice = Notice(number, self.clock(), SHAANXI, source.kid.hex(), (entry,), ())
+        signed = sign_notice(notice, source)
+        self.office.writer.run(lambda tx: take_notice(tx, signed), now=self.clock())
+
+    # --- doors ---
+
+    def venue(self, name: str, *sources: str) -> Venue:
+        """A new door that was given today's roots; without *sources*, the public folder's."""
+        names = list(sources) or [str(self.public)]
+        return Venue(self.out / "venues" / name, self.clock, self.trust.roots, names)
+
+
+def _policy() -> Policy:
+    return shipped_rules("shaanxi-2020-12", now=NOW), shipped_risk_table("2020-12-13")
+
+
+@contextmanager
+def open_world(folder: Path) -> Iterator[World]:
+    """Make the world below *folder* and open it; all closed at the end."""
+    with ExitStack() as stack:
+        yield World(folder, stack)
