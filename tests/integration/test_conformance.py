@@ -1,5 +1,6 @@
 """The conformance suite, through its protocol, and what its README says of it."""
 
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.vectors.cases import AREAS, FOLDER, case_folders, expected
 from tests.vectors.run import ask, main
 
 OURS: Final = [sys.executable, "-m", "tests.vectors.ours"]
+NODE: Final = Path(__file__).parents[1] / "peers" / "node" / "conformance.mjs"
 ACCEPTS_ALL: Final = [
     "sh",
     "-c",
@@ -25,6 +27,15 @@ def test_our_command_answers_every_case() -> None:
     }
 
 
+def test_second_implementation_answers_every_case() -> None:
+    """What goes by the pages, and shares no line with Celadon, agrees on all that is asked."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node here: the second implementation needs Node 20 or newer")
+    given = ask([node, NODE], case_folders())
+    assert [(result.case, result.given) for result in given if result.outcome != "passed"] == []
+
+
 @pytest.mark.parametrize(
     "command",
     [ACCEPTS_ALL, ["true"], ["false"], ["echo", "{}"], ["env", "--version"]],
@@ -36,8 +47,8 @@ def test_command_that_answers_wrongly_fails(
     """Refusals are missed by what accepts everything; silence and other talk are no answers."""
     assert main(["--area", "base45", "--", *command]) == 1
     printed = capsys.readouterr().out
-    assert "FAILED base45/" in printed
-    assert '  expected {"result": "TransportError"}' in printed
+    refused = 'FAILED base45/bad-0\n  expected {"result": "TransportError"}\n  given    '
+    assert refused in printed or " answers to 20 cases; " in printed
 
 
 def test_command_that_skips_everything_has_not_passed(capsys: pytest.CaptureFixture[str]) -> None:
