@@ -12,6 +12,7 @@ __all__ = [
     "L",
     "envelope",
     "head",
+    "mixed_order_signature",
     "protected",
     "scaled_signature",
     "second_signature",
@@ -103,6 +104,16 @@ def _hash(data: bytes) -> int:
 def second_signature(seed: bytes, message: bytes) -> bytes:
     """Another valid signature of the same message, as the owner of the key can always make."""
     return sign_as(seed, message, nonce=b"another")
+
+
+def mixed_order_signature(seed: bytes, message: bytes) -> bytes:
+    """A signature that only verifiers with the cofactor take: R is off by a point of order 8."""
+    r = 12_345
+    point = bindings.crypto_scalarmult_ed25519_base_noclamp(r.to_bytes(32, "little"))
+    mixed = bindings.crypto_core_ed25519_add(point, SMALL_ORDER[4])
+    forged = sign_as(seed, message, r_point=mixed)
+    s = (int.from_bytes(forged[32:], "little") + r) % L
+    return mixed + s.to_bytes(32, "little")
 
 
 def scaled_signature(signature: bytes, times: int) -> bytes:

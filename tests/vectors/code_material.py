@@ -27,6 +27,7 @@ class Vector:
 
     Attributes:
         before: Texts that the same door was shown a moment before.
+        colour: What staff see of it, where the policy lets them.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Vector:
     now: int = NOW
     policy: str = "venue"
     before: tuple[str, ...] = ()
+    colour: Colour | None = None
 
     def case(self) -> Case:
         """Its folder."""
@@ -54,7 +56,12 @@ class Vector:
             "code",
             self.name,
             self.about,
-            {"kind": self.kind, "reason": self.reason},
+            {
+                "kind": self.kind,
+                "reason": self.reason,
+                "colour": self.colour,
+                "successor": "610000" if self.reason == Reason.ISSUER_ENDED else None,
+            },
             {name: text.encode("utf-8", "surrogatepass") for name, text in shown.items()},
             {**given, "before": list(earlier)} if earlier else given,
         )

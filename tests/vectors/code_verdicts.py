@@ -8,6 +8,7 @@ from tests.cbor_support import (
     SMALL_ORDER,
     byte_string,
     envelope,
+    mixed_order_signature,
     scaled_signature,
     second_signature,
     sign_as,
@@ -81,7 +82,9 @@ def _good() -> Iterator[Vector]:
     yield outcome_is("red-at-a-venue", "Venues do not learn why.", red, Reason.NOT_ADMITTED)
     yield outcome_is("yellow-at-a-venue", "The same answer as red.", yellow, Reason.NOT_ADMITTED)
     at_hospital = outcome_is("red-at-a-hospital", "Recorded, never denied.", red, Reason.ADMITTED)
-    yield replace(at_hospital, policy="hospital")
+    yield replace(at_hospital, policy="hospital", colour=Colour.RED)
+    at_checkpoint = outcome_is("red-at-a-checkpoint", "Seen.", red, Reason.NOT_ADMITTED)
+    yield replace(at_checkpoint, policy="checkpoint", colour=Colour.RED)
     forged = bytes((*GOOD[:-1], GOOD[-1] ^ 1))
     refused = outcome_is("forged-at-a-hospital", "Never denied.", forged, Reason.BAD_SIGNATURE)
     yield replace(refused, policy="hospital", kind=Kind.CHECK_AGAIN.value)
@@ -100,6 +103,8 @@ def _signatures() -> Iterator[Vector]:
     for number, point in enumerate(SMALL_ORDER):
         forced = sign_as(CODE_SEED, STRUCTURE, r_point=point)
         yield bad(f"C050-small-order-r-{number}", "R is of small order.", forced)
+    mixed = mixed_order_signature(CODE_SEED, STRUCTURE)
+    yield bad("C051-mixed-order-r", "R plus a point of order 8, by the owner of the key.", mixed)
     identity = SMALL_ORDER[0]
     yield bad("C052-r-not-canonical", "R with y = p + 1.", h("EE" + "FF" * 30 + "7F") + bytes(32))
     yield bad("C053-signature-zero", "64 zeros.", bytes(64))
@@ -280,7 +285,7 @@ def _presentations() -> Iterator[Vector]:
     at_venue = outcome_is("C070-shown-twice-at-a-venue", about, again, Reason.ADMITTED)
     yield replace(at_venue, before=(shown,), now=NOW + 10)
     with_paper = outcome_is("C070-paper-twice", "Paper may come again.", GOOD, Reason.ADMITTED)
-    yield replace(with_paper, before=(text_of(GOOD),), policy="checkpoint")
+    yield replace(with_paper, before=(text_of(GOOD),), policy="checkpoint", colour=Colour.GREEN)
 
 
 def _stolen(code: bytes) -> Iterator[Vector]:

@@ -26,7 +26,7 @@ from verifier.statuslist import accept_status_list, recall_status_list
 
 __all__ = ["answer", "load_world", "text_of"]
 
-Answer = dict[str, str | None]
+Answer = dict[str, str | int | None]
 _POLICIES: Final = {policy.name: policy for policy in (VENUE, HOSPITAL, CHECKPOINT)}
 _MAX_ITEM_BYTES: Final = 1 << 20
 
@@ -65,7 +65,12 @@ def _code(folder: Path, case: Mapping[str, Any]) -> Answer:
     door, lists, policy = Repeats(), _world(folder, case), _POLICIES[case["policy"]]
     for name in (*case.get("before", ()), "code.txt"):
         outcome = door.check(text_of(folder / name), lists, now=case["now"], policy=policy)
-    return {"kind": outcome.kind.value, "reason": outcome.reason.value}
+    return {
+        "kind": outcome.kind.value,
+        "reason": outcome.reason.value,
+        "colour": outcome.colour,
+        "successor": outcome.successor,
+    }
 
 
 def _trust_list(folder: Path, case: Mapping[str, Any]) -> Answer:

@@ -18,7 +18,7 @@ const KINDS = {
     "not-admitted",
   ],
   "check-again": [
-    "clock", "stale-trust", "unknown-key", "key-not-in-force", "not-yet", "expired",
+    "clock", "stale-trust", "unknown-key", "issuer-ended", "key-not-in-force", "not-yet", "expired",
     "presentation-old", "presentation-ahead", "no-status", "stale-status", "status-unknown",
     "superseded", "repeated",
   ],
@@ -26,17 +26,26 @@ const KINDS = {
 };
 
 const POLICIES = {
-  venue: { admits: [GREEN], denies: true, refusesRepeats: false },
-  checkpoint: { admits: [GREEN], denies: true, refusesRepeats: true },
-  hospital: { admits: [0, 1, 2], denies: false, refusesRepeats: false },
+  venue: { admits: [GREEN], showsColour: false, denies: true, refusesRepeats: false },
+  checkpoint: { admits: [GREEN], showsColour: true, denies: true, refusesRepeats: true },
+  hospital: { admits: [0, 1, 2], showsColour: true, denies: false, refusesRepeats: false },
 };
 
 const OTHER_TYPES = ["application/statuslist+cwt", "application/celadon-"];
 
-class Refused extends Error {}
+class Refused extends Error {
+  constructor(answer) {
+    super(answer.reason);
+    this.answer = answer;
+  }
+}
 
-function refuse(reason) {
-  throw new Refused(reason);
+function verdict(reason, shown) {
+  return { reason, colour: null, successor: null, ...shown };
+}
+
+function refuse(reason, shown = {}) {
+  throw new Refused(verdict(reason, shown));
 }
 
 /** One door: it remembers what it admitted, for policies that refuse repeats. */
@@ -48,20 +57,21 @@ export class Door {
   }
 
   check(text, now) {
-    const reason = this.reason(text, now);
-    const [kind] = Object.entries(KINDS).find(([, reasons]) => reasons.includes(reason));
+    const answer = this.answer(text, now);
+    const [kind] = Object.entries(KINDS).find(([, reasons]) => reasons.includes(answer.reason));
     const spared = kind === "do-not-admit" && !this.policy.denies;
-    return { kind: spared ? "check-again" : kind, reason };
+    return { kind: spared ? "check-again" : kind, ...answer };
   }
 
-  reason(text, now) {
+  answer(text, now) {
     try {
       const code = verified(text, this.world, now);
-      if (!this.policy.admits.includes(code.colour)) refuse("not-admitted");
+      const shown = this.policy.showsColour ? { colour: code.colour } : {};
+      if (!this.policy.admits.includes(code.colour)) refuse("not-admitted", shown);
       if (this.policy.refusesRepeats && code.holderKey !== null) this.remember(code, now);
-      return "admitted";
+      return verdict("admitted", shown);
     } catch (error) {
-      if (error instanceof Refused) return error.message;
+      if (error instanceof Refused) return error.answer;
       throw error;
     }
   }
@@ -115,7 +125,7 @@ function isOtherThing(data) {
   return (isTagged && isTyped) || data.includes("\n\n\u2014 ");
 }
 
-// --- the templates --------------------------------------------------------------------------------
+// --- the templates ---------------------------------------------------------------------------
 
 /** The gaps of a template, or null: numbers are lengths, texts are bytes that must stand there. */
 function gaps(data, template) {
@@ -170,7 +180,7 @@ function parsePresentation(data) {
   return { kid, time: time.readUInt32BE(), code, signature, signed: signedBytes(data) };
 }
 
-// --- steps 5 to 10 --------------------------------------------------------------------------------
+// --- steps 5 to 10 ---------------------------------------------------------------------------
 
 function signerOf(code, trust) {
   const found = trust.byKid.get(code.kid.toString("hex"));
@@ -180,7 +190,10 @@ function signerOf(code, trust) {
 }
 
 function requireInForce(issuer, key, now) {
-  if (now < key.notBefore || now >= key.notAfter) refuse("key-not-in-force");
+  if (now >= key.notBefore && now < key.notAfter) return;
+  const isOver = issuer.ending !== null && now >= issuer.ending.graceUntil;
+  if (isOver) refuse("issuer-ended", { successor: issuer.ending.successor });
+  refuse("key-not-in-force");
 }
 
 function requireTimely(code, at) {

@@ -34,7 +34,7 @@ function idOf({ name, publicKey }, type) {
   return sha256(Buffer.from(`${name}\n`), Buffer.from([type]), publicKey).subarray(0, 4);
 }
 
-/** The size and root that the log signed. With `timestamp`, its own cosignature must be there too. */
+/** The size and root that the log signed; with `timestamp`, its own cosignature is there too. */
 export function verifyCheckpoint(data, vkey, timestamp = false) {
   const error = "CheckpointError";
   refuseIf(data.length > MAX_BYTES || data.some((byte) => byte < 0x20 && byte !== 0x0a), error);

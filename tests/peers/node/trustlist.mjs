@@ -74,7 +74,7 @@ function decode(data) {
   }
 }
 
-// --- (1) the envelope -----------------------------------------------------------------------------
+// --- (1) the envelope ------------------------------------------------------------------------
 
 function parseEnvelope(data) {
   refuseIf(data[0] === 0xd2, "Type");
@@ -109,7 +109,7 @@ function isAscending(items) {
   return items.every((item, at) => at === 0 || Buffer.compare(items[at - 1], item) < 0);
 }
 
-// --- (2), (5) who signed --------------------------------------------------------------------------
+// --- (2), (5) who signed ---------------------------------------------------------------------
 
 function requireQuorum(envelope, roots) {
   const own = envelope.signatures.filter(({ kid }) => roots.byKid.has(hex(kid)));
@@ -138,7 +138,7 @@ function requireSigned(envelope, entry, publicKey) {
   refuseIf(!isSigned(structure, entry.signature, publicKey), "Signature");
 }
 
-// --- (3), (4) what the list says ------------------------------------------------------------------
+// --- (3), (4) what the list says -------------------------------------------------------------
 
 function decodeTrustList(payload) {
   const value = decode(payload);
@@ -165,7 +165,7 @@ function requireConsistent({ issuers, policies, roots }, pins) {
   refuseIf(policies.size !== pins || pins > MAX_POLICIES, "Format");
   refuseIf(!isAscending([...policies.keys()].map((name) => Buffer.from(name))), "Format");
   const ranges = [...issuers].sort((one, other) => one.firstList - other.firstList);
-  refuseIf(ranges.some((range, at) => at > 0 && range.firstList <= ranges[at - 1].lastList), "Range");
+  refuseIf(ranges.slice(1).some(({ firstList }, at) => firstList <= ranges[at].lastList), "Range");
   const lasting = issuers.filter(({ ending }) => ending === null).map(({ region }) => region);
   for (const { ending, statusBase } of issuers) {
     refuseIf(ending !== null && !lasting.includes(ending.successor), "Successor");
@@ -206,10 +206,10 @@ function issuerOf(value) {
   refuseIf(firstList > lastList || lastList >= 2 ** 20, "Range");
   const listed = arrayOf(keys).map(keyOf);
   ascending(listed.map(({ publicKey }) => publicKey), "Key");
-  const issuer = { region, statusBase, firstList, lastList, keys: listed, ending: endingOf(ending) };
-  const grace = issuer.ending?.graceUntil ?? Infinity;
-  refuseIf(listed.some(({ purpose, notAfter }) => purpose === "code" && notAfter > grace), "Successor");
-  return issuer;
+  const end = endingOf(ending);
+  const codeKeys = listed.filter(({ purpose }) => purpose === "code");
+  refuseIf(codeKeys.some(({ notAfter }) => notAfter > (end?.graceUntil ?? Infinity)), "Successor");
+  return { region, statusBase, firstList, lastList, keys: listed, ending: end };
 }
 
 function keyOf(value) {
@@ -303,7 +303,7 @@ function hex(bytes) {
   return bytes.toString("hex");
 }
 
-// --- (6) to (8) what may follow -------------------------------------------------------------------
+// --- (6) to (8) what may follow --------------------------------------------------------------
 
 function requireSuccessor(held, list) {
   const sameEpoch = held.roots.epoch === list.roots.epoch;
