@@ -82,6 +82,10 @@ def _checkpoints() -> Iterator[Vector]:
         "good-extension": ("A further line, which nobody vouches for.", signed(f"{TEXT}more\n")),
         "good-empty-log": ("No entries yet.", signed(f"{ORIGIN}\n0\n{root}\n")),
         "good-stranger": ("Somebody unknown has signed too.", signed(TEXT) + stranger.encode()),
+        "good-second-line-wrong": (
+            "C94: a second line under the log's name and id says nothing more.",
+            signed(TEXT) + _line(signature, slice(4, -1), b"\x00").encode(),
+        ),
         "good-stranger-twice": (
             "C94: a line of somebody unknown, twice; neither counts for anything.",
             signed(TEXT) + 2 * stranger.encode(),
@@ -121,6 +125,10 @@ def _checkpoints() -> Iterator[Vector]:
         "signature-63": ("63 bytes.", _resigned(signature, slice(4, -1))),
         "signature-65": ("65 bytes.", _resigned(signature, slice(4, None), b"\x00")),
         "signature-none": ("A key id and nothing.", _resigned(signature, slice(0, 0))),
+        "signature-wrong-then-good": (
+            "C94: the first line under the log's name and id is wrong, the second right.",
+            f"{TEXT}\n{_line(signature, slice(4, -1), bytes(1))}{signature}".encode(),
+        ),
         "signature-other-text": ("Signed for size 7, says 8.", good.replace(b"\n7\n", b"\n8\n")),
         "signature-other-key": (
             "Signed by a stranger under the log's name and key id.",
@@ -156,9 +164,14 @@ def _loosened(text: str) -> str:
 
 def _resigned(line: str, part: slice, more: bytes = b"") -> bytes:
     """The good checkpoint with another signature under the same key id."""
+    return f"{TEXT}\n{_line(line, part, more)}".encode()
+
+
+def _line(line: str, part: slice, more: bytes) -> str:
+    """*line* with another signature."""
     data = base64.b64decode(line.split(" ")[2])
     encoded = base64.b64encode(data[:4] + data[part] + more).decode()
-    return f"{TEXT}\n\u2014 {ORIGIN} {encoded}\n".encode()
+    return f"\u2014 {ORIGIN} {encoded}\n"
 
 
 def _with_line(text: str, key: NoteKey, signer: SeedSigner) -> bytes:

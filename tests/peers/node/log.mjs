@@ -44,29 +44,28 @@ export function verifyCheckpoint(data, vkey, timestamp = false) {
   const text = note.slice(0, end + 1);
   const lines = note.slice(end + 2).split("\n").slice(0, -1);
   refuseIf(lines.length < 1 || lines.length > MAX_SIGNATURE_LINES, error);
-  const signed = new Set(lines.map((line) => signerOf(line, text, vkey, timestamp)));
-  refuseIf(!signed.has(SIGNATURE) || (timestamp && !signed.has(COSIGNATURE)), error);
+  const parsed = lines.map(parseLine).filter(({ name }) => name === vkey.name);
+  for (const type of timestamp ? [SIGNATURE, COSIGNATURE] : [SIGNATURE]) {
+    const first = parsed.find(({ id }) => id.equals(idOf(vkey, type)));
+    refuseIf(first === undefined || !isSignedBy(first.signature, type, text, vkey), error);
+  }
   return checkpointOf(text, vkey);
 }
 
-/** Which of the log's keys signed this line; null where somebody unknown did. */
-function signerOf(line, text, vkey, timestamp) {
-  const error = "CheckpointError";
-  const match = /^\u2014 ([^ +]+) ([A-Za-z0-9+/=]+)$/u.exec(line);
-  refuseIf(match === null, error);
-  const data = base64Of(match[2], error);
-  refuseIf(data.length < 5, error);
-  const [id, rest] = [data.subarray(0, 4), data.subarray(4)];
-  if (match[1] !== vkey.name) return null;
-  if (id.equals(idOf(vkey, SIGNATURE))) {
-    refuseIf(!isSigned(Buffer.from(text), rest, vkey.publicKey), error);
-    return SIGNATURE;
-  }
-  if (!timestamp || !id.equals(idOf(vkey, COSIGNATURE))) return null;
-  refuseIf(rest.length !== 72, error);
-  const message = `cosignature/v1\ntime ${rest.readBigUInt64BE()}\n${text}`;
-  refuseIf(!isSigned(Buffer.from(message), rest.subarray(8), vkey.publicKey), error);
-  return COSIGNATURE;
+function parseLine(line) {
+  const match = /^\u2014 ([^\p{White_Space}+]+) ([A-Za-z0-9+/=]+)$/u.exec(line);
+  refuseIf(match === null, "CheckpointError");
+  const data = base64Of(match[2], "CheckpointError");
+  refuseIf(data.length < 5, "CheckpointError");
+  return { name: match[1], id: data.subarray(0, 4), signature: data.subarray(4) };
+}
+
+function isSignedBy(signature, type, text, { publicKey }) {
+  if (type === SIGNATURE) return isSigned(Buffer.from(text), signature, publicKey);
+  if (signature.length !== 72) return false;
+  const time = signature.readBigUInt64BE();
+  const message = Buffer.from(`cosignature/v1\ntime ${time}\n${text}`);
+  return time < 2n ** 63n && isSigned(message, signature.subarray(8), publicKey);
 }
 
 function checkpointOf(text, vkey) {
