@@ -53,6 +53,7 @@ class Kind(StrEnum):
     RULES_CHANGED = "rules-changed"
     RISK_CHANGED = "risk-changed"
     KEY_CHANGED = "key-changed"
+    SIGNATURES_DIFFER = "signatures-differ"
     LIST_PUBLISHED = "list-published"
     ENTRIES_ERASED = "entries-erased"
 

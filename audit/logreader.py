@@ -157,6 +157,19 @@ class LogReader:
             entries = list(store.read_entries(connection, chosen))
         return [decode_event(entry.body) for entry in entries if entry.body is not None]
 
+    def events_since(self, leaf_index: int, kinds: Iterable[Kind]) -> tuple[int, list[Event]]:
+        """The log's size, and its events of these kinds from *leaf_index* on, oldest first.
+
+        What was erased is not there any more.
+        """
+        behind = log_entries.c.leaf_index >= leaf_index
+        chosen = behind & log_entries.c.kind.in_([kind.value for kind in kinds])
+        with reading(self._engine) as connection:
+            head = store.read_head(connection)
+            entries = store.read_entries(connection, chosen)
+            events = [decode_event(entry.body) for entry in entries if entry.body is not None]
+        return (0 if head is None else head.tree_size), events
+
     def knows(self, event_ids: Iterable[bytes]) -> set[bytes]:
         """Those of *event_ids* that are in the log."""
         with reading(self._engine) as connection:

@@ -15,12 +15,19 @@ from issuer.core import Secrets
 from issuer.sealing import associated, seal, unseal, unwrap
 from issuer.store import Row, Store
 from issuer.tx import Tx
-from verifier.claims import PAPER_CODE_BYTES, PHONE_CODE_BYTES, Colour, ParsedCode, parse_code
+from verifier.claims import (
+    KID_PLACE,
+    PAPER_CODE_BYTES,
+    PHONE_CODE_BYTES,
+    Colour,
+    ParsedCode,
+    parse_code,
+)
 from verifier.statuslist import Status
 
 __all__ = [
-    "BatchHead", "TakenBack", "batch_id", "batches_open", "codes_digest", "codes_of",
-    "find_batches", "insert_batches", "issued_event", "person_keys", "take_back",
+    "BatchHead", "TakenBack", "batch_id", "batches_open", "codes_by_key", "codes_digest",
+    "codes_of", "find_batches", "insert_batches", "issued_event", "person_keys", "take_back",
 ]  # fmt: skip
 
 _COLUMNS: Final = "event_id, subject, request_hash, colour, issued_at, exp, sealed"
@@ -87,8 +94,16 @@ class BatchHead(NamedTuple):
         return (*columns, seal(b"".join(codes), key=key, context=context, nonce=nonce))
 
 
+def codes_by_key(codes: Sequence[bytes]) -> bytes:
+    """Which key signed how many of these codes: kid and count, 6 bytes for each key."""
+    kids = [code[KID_PLACE] for code in codes]
+    if kids.count(kids[0]) == len(kids):
+        return kids[0] + len(kids).to_bytes(2, "big")
+    return b"".join(kid + count.to_bytes(2, "big") for kid, count in Counter(kids).items())
+
+
 def issued_event(head: BatchHead, codes: Sequence[bytes]) -> Event:
-    """The log's record of a batch: how many codes, and a digest that fits these codes alone."""
+    """The log's record of a batch: how many codes, by which keys, and a digest of them."""
     return Event(
         head.event_id,
         Kind.CODES_ISSUED,
@@ -96,6 +111,7 @@ def issued_event(head: BatchHead, codes: Sequence[bytes]) -> Event:
         head.subject,
         {
             "exp": head.exp,
+            "keys": codes_by_key(codes),
             "codes": len(codes),
             "colour": int(head.colour),
             "digest": codes_digest(codes),

@@ -1,13 +1,17 @@
 """What the issuing core acts on: secrets, and the authority in force. Pure."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from issuer.risk import RiskTable
 from issuer.ruletypes import RuleSet
 from keys.recorded import KeySigner
 from keys.trustlist import ListedIssuer, TrustList
 
-__all__ = ["Authority", "Secrets"]
+__all__ = ["CODES_PER_KEY", "Authority", "Secrets"]
+
+#: So many codes have to be made again when a code key is stolen.
+CODES_PER_KEY: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,7 +35,8 @@ class Authority:
 
     Attributes:
         issuer: Ourselves, as the trust list has us.
-        code_keys: Signers of keys with the purpose "code", in the order of preference.
+        code_keys: Signers of keys with the purpose "code", in the order in which they are filled.
+        codes_per_key: At most so many codes are signed by one of them.
     """
 
     issuer: ListedIssuer
@@ -39,3 +44,4 @@ class Authority:
     rules: RuleSet
     risks: RiskTable
     code_keys: tuple[KeySigner, ...]
+    codes_per_key: int = CODES_PER_KEY

@@ -55,6 +55,10 @@ class NoCodeKeyError(IssuerError):
     """No code key of ours is in force for as long as a code would be."""
 
 
+class CodeKeysFullError(NoCodeKeyError):
+    """Every code key of the day has signed as many codes as one may."""
+
+
 class ListsExhaustedError(IssuerError):
     """Every status list number that the trust list gives this issuer is used."""
 

@@ -18,9 +18,10 @@ class Topic(StrEnum):
     POSITION = "position"  # a position used twice, or not by the order of its list
     STATUS = "status"  # a code is taken back that should not be, or the other way round
     LIST = "list"  # a status list's row was changed
+    SIGNATURES = "signatures"  # a code key's count is not the number of its codes
     POLICY = "policy"  # a rule set or risk table is not as it was adopted
     PERSON = "person"  # a row of identity, index, one-time code or binding was changed
-    WORK = "work"  # a row of outbox, job or notice was changed
+    WORK = "work"  # a row of outbox, job, notice or log position was changed
     UNREADABLE = "unreadable"  # the database gives no rows here
 
 

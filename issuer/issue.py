@@ -26,6 +26,7 @@ from issuer.lists import day_of, take_positions
 from issuer.mint import expiries
 from issuer.pipeline import mint_checked
 from issuer.sealing import NONCE_BYTES, associated
+from issuer.shards import take_signers
 from issuer.store import Row
 from issuer.tx import Tx
 from keys.ed25519 import PublicKey
@@ -195,7 +196,7 @@ def _make(
         for plan in planned
         for exp, key in plan.ends
     ]
-    codes = mint_checked(claims, tx.authority, now=tx.now)
+    codes = mint_checked(claims, take_signers(tx, claims), tx.authority, now=tx.now)
     nonces = tx.randomness(NONCE_BYTES * len(planned))
     made: dict[bytes, Issued] = {}
     rows: list[Row] = []

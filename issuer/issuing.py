@@ -17,6 +17,7 @@ from issuer.errors import BusyError, IntegrityError, SealError
 from issuer.issue import CodeRequest, Issued, Refused, Result, Withheld, issue
 from issuer.tx import Done, Tx
 from issuer.writer import Writer
+from keys.errors import KeyLifecycleError
 
 __all__ = ["Issuing", "Job"]
 
@@ -134,7 +135,7 @@ class Issuing:
     def _run_set(self, jobs: list[Job]) -> None:
         requests = [job.request for job in jobs if job.request is not None]
         try:
-            results = self.writer.run(lambda tx: _issue(tx, requests), now=self._clock())
+            results = self._issue(requests)
         except (SealError, IntegrityError) as error:
             # One damaged row must not keep everybody else from their codes.
             for job in jobs:
@@ -148,6 +149,16 @@ class Issuing:
         else:
             for job, result in zip(jobs, results, strict=True):
                 job.answer = result
+
+    def _issue(self, requests: list[CodeRequest]) -> list[Result]:
+        """The set; once more where a key was stopped, or its day ended, while it signed.
+
+        The keys that are left are chosen anew. Only once: a clock that jumps must not keep us here.
+        """
+        try:
+            return self.writer.run(lambda tx: _issue(tx, requests), now=self._clock())
+        except KeyLifecycleError:
+            return self.writer.run(lambda tx: _issue(tx, requests), now=self._clock())
 
     def _run_alone(self, job: Job) -> None:
         if job.work is None:

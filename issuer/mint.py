@@ -4,17 +4,16 @@
 Spec page: docs/spec/issuing.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from issuer.core import Authority
-from issuer.errors import NoCodeKeyError, SelfCheckError
+from issuer.errors import SelfCheckError
 from keys.cose import MessageSigner
-from keys.lifecycle import Purpose
 from verifier.check import Reason, check_code
 from verifier.claims import HOUR_S, LIFETIME_S, Claims, Medium, claims_of, sign_code
 
-__all__ = ["DAY_S", "code_key", "expiries", "mint", "self_check"]
+__all__ = ["DAY_S", "expiries", "mint", "self_check"]
 
 DAY_S: Final = 24 * HOUR_S
 
@@ -28,39 +27,9 @@ def expiries(medium: Medium, days: int, *, now: int) -> list[int]:
     return [first + day * DAY_S for day in range(days)]
 
 
-def code_key(authority: Authority, claims: Claims, *, now: int) -> MessageSigner:
-    """The first of our code keys that is in force for as long as this code is.
-
-    Raises:
-        NoCodeKeyError: None is.
-    """
-    begin = max(now, claims.not_before)
-    for signer in authority.code_keys:
-        found = authority.trust.find(signer.kid)
-        if found is None:
-            continue
-        issuer, key = found
-        in_force = key.not_before <= begin and claims.exp <= key.not_after
-        if issuer == authority.issuer and key.purpose is Purpose.CODE and in_force:
-            return signer
-    raise NoCodeKeyError("no code key on the trust list is in force for the whole of a code")
-
-
-def mint(wanted: Iterable[Claims], authority: Authority, *, now: int) -> list[bytes]:
-    """Sign a code for each of *wanted*. Checks none of them.
-
-    Raises:
-        NoCodeKeyError: No key for one of them.
-    """
-    keys: dict[tuple[int, bool], MessageSigner] = {}
-    codes = []
-    for claims in wanted:
-        window = (claims.exp, claims.holder_key is None)
-        signer = keys.get(window)
-        if signer is None:
-            signer = keys[window] = code_key(authority, claims, now=now)
-        codes.append(sign_code(claims, signer))
-    return codes
+def mint(wanted: Sequence[Claims], signers: Sequence[MessageSigner]) -> list[bytes]:
+    """Sign a code for each of *wanted*, each with its own signer. Checks none of them."""
+    return [sign_code(claims, signer) for claims, signer in zip(wanted, signers, strict=True)]
 
 
 def self_check(

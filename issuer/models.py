@@ -23,9 +23,9 @@ from sqlalchemy import (
 )
 
 __all__ = [
-    "MIGRATIONS", "binding", "code_batch", "decision", "evidence", "identity", "identity_index",
-    "job", "metadata", "notice", "one_time_code", "outbox", "risk_table", "rule_set",
-    "status_change", "status_list", "subject",
+    "MIGRATIONS", "binding", "code_batch", "code_key", "decision", "evidence", "identity",
+    "identity_index", "job", "log_position", "metadata", "notice", "one_time_code", "outbox",
+    "risk_table", "rule_set", "status_change", "status_list", "subject",
 ]  # fmt: skip
 
 #: Alembic's folder, which makes these tables step by step.
@@ -117,6 +117,28 @@ status_list: Final = Table(
     Column("cursor", Integer, nullable=False),
     Column("mac", LargeBinary(16), nullable=False),
     Index(None, "day"),
+)
+
+#: One code key: how many codes it signed, and how many of them the log was seen to hold.
+code_key: Final = Table(
+    "code_key",
+    metadata,
+    Column("kid", LargeBinary(4), primary_key=True),
+    Column("codes", Integer, nullable=False),
+    Column("logged", Integer, nullable=False),
+    Column("stopped_at", BigInteger),  # since when it signs nothing, because the two differed
+    Column("mac", LargeBinary(16), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: How far the log was reconciled with the counts of `code_key`. One row.
+log_position: Final = Table(
+    "log_position",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("leaf_index", BigInteger, nullable=False),
+    Column("mac", LargeBinary(16), nullable=False),
+    sqlite_with_rowid=False,
 )
 
 #: Positions whose status is not VALID. A row never goes away and never turns back.

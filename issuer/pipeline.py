@@ -11,6 +11,7 @@ from typing import Final
 
 from issuer.core import Authority
 from issuer.mint import mint, self_check
+from keys.recorded import KeySigner
 from verifier.claims import Claims
 
 __all__ = ["mint_checked"]
@@ -18,23 +19,25 @@ __all__ = ["mint_checked"]
 _PART: Final = 32
 
 
-def mint_checked(wanted: Sequence[Claims], authority: Authority, *, now: int) -> list[bytes]:
-    """A code for each of *wanted*, each of them as verifiers will take it.
+def mint_checked(
+    wanted: Sequence[Claims], signers: Sequence[KeySigner], authority: Authority, *, now: int
+) -> list[bytes]:
+    """A code for each of *wanted* by its own signer, each of them as verifiers will take it.
 
     Raises:
-        NoCodeKeyError: No key for one of them.
+        KeyLifecycleError: A key was stopped meanwhile.
         SelfCheckError: Verifiers would not take one for what was meant.
     """
-    if not any(key.slow for key in authority.code_keys) or len(wanted) <= _PART:
-        codes = mint(wanted, authority, now=now)
+    if len(wanted) <= _PART or not any(signer.slow for signer in set(signers)):
+        codes = mint(wanted, signers)
         self_check(codes, wanted, authority, now=now)
         return codes
-    parts = [wanted[start : start + _PART] for start in range(0, len(wanted), _PART)]
+    starts = range(0, len(wanted), _PART)
+    parts = [wanted[start : start + _PART] for start in starts]
+    theirs = [signers[start : start + _PART] for start in starts]
     codes = []
     with ThreadPoolExecutor(1, thread_name_prefix="sign") as signing:
-        for part, made in zip(
-            parts, signing.map(lambda part: mint(part, authority, now=now), parts), strict=True
-        ):
+        for part, made in zip(parts, signing.map(mint, parts, theirs), strict=True):
             self_check(made, part, authority, now=now)
             codes += made
     return codes

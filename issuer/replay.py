@@ -24,7 +24,7 @@ from issuer.findings import Finding, Topic
 from issuer.handover import staged
 from issuer.replaylists import Positions
 from issuer.replayperson import PersonCheck, Said
-from issuer.replaywork import people_findings, policy_findings, work_findings
+from issuer.replaywork import code_key_findings, people_findings, policy_findings, work_findings
 from issuer.store import Store, engine_errors, read_store
 
 __all__ = ["Replay"]
@@ -114,6 +114,10 @@ class Replay:
             after = last
         self.codes = check.codes
         yield from _readable(positions.findings(), None)
+        unknown = positions.unknown
+        yield from _readable(
+            code_key_findings(store, self._secrets, check.signed, unknown=unknown), None
+        )
 
     def _owed(self, store: Store) -> dict[bytes, list[Event]]:
         """Events that the log may not hold yet, by subject. Damaged ones are found elsewhere."""

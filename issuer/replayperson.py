@@ -1,6 +1,7 @@
 """The replay of one person: key, evidence, decision, colour and codes against the log. Shell."""
 
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -59,6 +60,7 @@ class PersonCheck:
         self._rules: dict[tuple[str, int], RuleSet | None] = {}
         self._risks: dict[int, RiskTable | None] = {}
         self.codes = 0
+        self.signed: Counter[bytes] = Counter()
 
     def findings(self, subject: bytes, said: Said) -> Iterator[Finding]:
         """All that does not fit about one subject."""
@@ -155,6 +157,7 @@ class PersonCheck:
             except CodeError:
                 yield Topic.BATCH, "holds something that is no code"
                 continue
+            self.signed[parsed.kid] += 1
             live = back is not None and parsed.exp > back.at
             status = back.details["status"] if back is not None and live else 0
             wrong = self._positions.use(parsed, status if isinstance(status, int) else 0)

@@ -1,6 +1,6 @@
 """The replay of rule sets, risk tables, work under way, and rows of people. Shell."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from audit.events import Event, Kind
@@ -14,21 +14,26 @@ from issuer.handover import staged
 from issuer.models import binding, identity, identity_index, one_time_code
 from issuer.policy import read_risk_table, read_rules
 from issuer.reassess import check_jobs
+from issuer.reconcile import read_position
 from issuer.sealing import mac
+from issuer.shards import read_code_keys
 from issuer.store import Store
 from keys.trustlist import TrustList
 
-__all__ = ["people_findings", "policy_findings", "work_findings"]
+__all__ = ["code_key_findings", "people_findings", "policy_findings", "work_findings"]
 
 _RULES: Final = "SELECT rule_set, version, signed, adopted_at, event_id FROM rule_set"
 _RISKS: Final = "SELECT version, signed, adopted_at, event_id FROM risk_table"
 _PAGE: Final = 1_000
+_CHECKS: Final[tuple[Callable[[Store, Secrets], object], ...]] = (
+    staged, check_jobs, read_position,
+)  # fmt: skip
 _NOTICES: Final = "SELECT source, number, mac FROM notice"
 
 
 def work_findings(store: Store, secrets: Secrets) -> Iterator[Finding]:
-    """Rows of outbox, job and notice that the issuer did not write so."""
-    for check in (staged, check_jobs):
+    """Rows of outbox, job, notice and log position that the issuer did not write so."""
+    for check in _CHECKS:
         try:
             check(store, secrets)
         except IssuerError as error:
@@ -36,6 +41,29 @@ def work_findings(store: Store, secrets: Secrets) -> Iterator[Finding]:
     for source, number, tag in store.rows(_NOTICES):
         if notice_mac(secrets, source, number) != tag:
             yield Finding(Topic.WORK, None, "the row of a notice was changed")
+
+
+def code_key_findings(
+    store: Store, secrets: Secrets, signed: Mapping[bytes, int], *, unknown: int
+) -> Iterator[Finding]:
+    """Code keys whose count is not the number of codes found under them.
+
+    Args:
+        store: The database.
+        secrets: For the rows' MACs.
+        signed: How many codes were found, for each kid.
+        unknown: How many codes nobody can read any more.
+    """
+    try:
+        counted = {row.kid: row.codes for row in read_code_keys(store, secrets)}
+    except IntegrityError as error:
+        yield Finding(Topic.SIGNATURES, None, str(error))
+        return
+    for kid in sorted(counted.keys() | signed.keys()):
+        count, found = counted.get(kid, 0), signed.get(kid, 0)
+        if count < found or (count > found and not unknown):
+            why = f"key {kid.hex()}: {found} codes, {count} counted"
+            yield Finding(Topic.SIGNATURES, None, why)
 
 
 def people_findings(store: Store, secrets: Secrets) -> Iterator[Finding]:

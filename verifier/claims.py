@@ -16,9 +16,9 @@ from keys.ed25519 import PublicKey
 from verifier.errors import CodeError
 
 __all__ = [
-    "HOUR_S", "LIFETIME_S", "MAX_EXP", "MIN_EXP", "PAPER_CODE_BYTES", "PHONE_CODE_BYTES",
-    "Claims", "Colour", "Cti", "Medium", "ParsedCode", "VerifiedCode", "claims_of",
-    "encode_claims", "parse_code", "sign_code", "verify_code",
+    "HOUR_S", "KID_PLACE", "LIFETIME_S", "MAX_EXP", "MIN_EXP", "PAPER_CODE_BYTES",
+    "PHONE_CODE_BYTES", "Claims", "Colour", "Cti", "Medium", "ParsedCode", "VerifiedCode",
+    "claims_of", "encode_claims", "parse_code", "sign_code", "verify_code",
 ]  # fmt: skip
 
 HOUR_S: Final = 3600
@@ -27,6 +27,8 @@ MIN_EXP: Final = 2**16
 MAX_EXP: Final = 2**32 - 1
 PAPER_CODE_BYTES: Final = 100
 PHONE_CODE_BYTES: Final = 144
+#: Where the kid stands in a code of either medium.
+KID_PLACE: Final = slice(8, 12)
 
 _LIST_BITS: Final = 20
 _INDEX_BITS: Final = 20

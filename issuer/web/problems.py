@@ -16,10 +16,12 @@ from issuer.errors import (
     IdempotencyConflictError,
     InputError,
     ListsExhaustedError,
+    NoCodeKeyError,
     NotBoundError,
     UnknownPlaceError,
 )
 from issuer.problems import TEXTS, Problem
+from keys.errors import KeysError
 
 __all__ = ["MEDIA_TYPE", "PROBLEMS_PATH", "SECURITY_HEADERS", "STATUS", "answer_to", "problem_of"]
 
@@ -88,6 +90,8 @@ _PROBLEMS: Final[tuple[tuple[type[Exception], Problem], ...]] = (
     (IdempotencyConflictError, Problem.IDEMPOTENCY_CONFLICT),
     (BusyError, Problem.UNAVAILABLE),
     (ListsExhaustedError, Problem.UNAVAILABLE),
+    (NoCodeKeyError, Problem.UNAVAILABLE),
+    (KeysError, Problem.UNAVAILABLE),  # a key was stopped meanwhile, or the token is out
     (AuditError, Problem.UNAVAILABLE),  # no log, no answer
     (SQLAlchemyError, Problem.UNAVAILABLE),
     (OSError, Problem.UNAVAILABLE),

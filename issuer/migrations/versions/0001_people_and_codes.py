@@ -38,6 +38,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_code_batch_subject", "code_batch", ["subject"])
     op.create_table(
+        "code_key",
+        sa.Column("kid", sa.LargeBinary(length=4), nullable=False),
+        sa.Column("codes", sa.Integer(), nullable=False),
+        sa.Column("logged", sa.Integer(), nullable=False),
+        sa.Column("stopped_at", sa.BigInteger()),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("kid", name="pk_code_key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "decision",
         sa.Column("subject", sa.LargeBinary(length=16), nullable=False),
         sa.Column("colour", sa.SmallInteger()),
@@ -99,6 +109,14 @@ def upgrade() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("event_id", name="pk_job"),
+    )
+    op.create_table(
+        "log_position",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("leaf_index", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_log_position"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "notice",
@@ -185,11 +203,13 @@ def downgrade() -> None:
         "outbox",
         "one_time_code",
         "notice",
+        "log_position",
         "job",
         "identity_index",
         "identity",
         "evidence",
         "decision",
+        "code_key",
         "code_batch",
         "binding",
     ):

@@ -5,33 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from issuer.core import Authority
-from issuer.errors import NoCodeKeyError, SealError, SelfCheckError
-from issuer.mint import code_key, expiries, mint, self_check
+from issuer.errors import SealError, SelfCheckError
+from issuer.mint import expiries, mint, self_check
 from issuer.sealing import associated, mac, seal, unseal, unwrap, wrap
-from keys.lifecycle import Purpose
-from keys.trustlist import ListedKey
-from tests.issuing_support import DAY_S, NOW, authority, holder_keys, signer
+from tests.issuing_support import DAY_S, NOW, authority, holder_keys
 from verifier.claims import HOUR_S, Claims, Colour, Cti, Medium
 
 EXP = NOW // HOUR_S * HOUR_S + DAY_S
 CLAIMS = Claims(EXP, Cti(1000, 7), Colour.GREEN, holder_keys(1)[0])
 
 
-def with_code_keys(*windows: tuple[str, int, int]) -> Authority:
-    """An authority whose code keys have these names and windows."""
-    plain = authority()
-    others = tuple(key for key in plain.issuer.keys if key.purpose is not Purpose.CODE)
-    keys = tuple(
-        ListedKey(signer(name).public_key, Purpose.CODE, begin, end) for name, begin, end in windows
-    )
-    issuer = replace(plain.issuer, keys=others + keys)
-    return replace(
-        plain,
-        issuer=issuer,
-        trust=replace(plain.trust, issuers=(issuer,)),
-        code_keys=tuple(signer(name) for name, _, _ in windows),
-    )
+def minted(*wanted: Claims) -> list[bytes]:
+    return mint(wanted, authority().code_keys * len(wanted))
 
 
 def test_mint_codes_pass_the_check_they_were_made_for() -> None:
@@ -39,54 +24,7 @@ def test_mint_codes_pass_the_check_they_were_made_for() -> None:
     ends = expiries(Medium.PHONE, 3, now=NOW)
     wanted = [replace(CLAIMS, exp=exp, cti=Cti(1000, i)) for i, exp in enumerate(ends)]
     wanted += [Claims(EXP + 6 * DAY_S, Cti(1000, 9), Colour.RED)]
-    self_check(mint(wanted, authority(), now=NOW), wanted, authority(), now=NOW)
-
-
-@pytest.mark.parametrize(
-    ("window", "fits"),
-    [
-        ((NOW, EXP), True),
-        ((NOW - DAY_S, EXP + 1), True),
-        ((NOW + 1, EXP), False),
-        ((NOW, EXP - 1), False),
-        ((NOW - 2 * DAY_S, NOW), False),
-    ],
-)
-def test_code_key_must_be_in_force_for_as_long_as_the_code(
-    window: tuple[int, int],
-    fits: bool,  # noqa: FBT001
-) -> None:
-    """A key that ends before the code would make it worthless in somebody's hand."""
-    only = with_code_keys(("only", *window))
-    if fits:
-        assert code_key(only, CLAIMS, now=NOW) is only.code_keys[0]
-    else:
-        with pytest.raises(NoCodeKeyError):
-            code_key(only, CLAIMS, now=NOW)
-
-
-def test_code_key_of_a_later_day_signs_the_codes_of_that_day() -> None:
-    """Daily keys: each code has the key that is in force on its day."""
-    daily = with_code_keys(("today", NOW, EXP), ("tomorrow", EXP - DAY_S // 2, EXP + DAY_S))
-    later = replace(CLAIMS, exp=EXP + DAY_S)
-    keys = [code_key(daily, claims, now=NOW).kid for claims in (CLAIMS, later)]
-    assert keys == [signer("today").kid, signer("tomorrow").kid]
-    wanted = [CLAIMS, later]
-    self_check(mint(wanted, daily, now=NOW), wanted, daily, now=NOW)
-
-
-@pytest.mark.parametrize("purpose", [Purpose.STATUS, Purpose.RULES, Purpose.EVIDENCE])
-def test_code_key_of_another_purpose_is_never_used(purpose: Purpose) -> None:
-    """One purpose per key, also where the signer would do it."""
-    wrong = replace(authority(), code_keys=(signer(purpose.value),))
-    with pytest.raises(NoCodeKeyError):
-        mint([CLAIMS], wrong, now=NOW)
-
-
-def test_code_key_that_is_not_on_the_trust_list_is_never_used() -> None:
-    """What no verifier knows, no verifier takes."""
-    with pytest.raises(NoCodeKeyError):
-        mint([CLAIMS], replace(authority(), code_keys=(signer("stranger"),)), now=NOW)
+    self_check(minted(*wanted), wanted, authority(), now=NOW)
 
 
 def _flip(code: bytes, at: int) -> bytes:
@@ -96,7 +34,7 @@ def _flip(code: bytes, at: int) -> bytes:
 @pytest.mark.parametrize("at", range(144))
 def test_self_check_refuses_a_code_with_any_byte_changed(at: int) -> None:
     """Whatever breaks between the claims and the code is found before anybody has it."""
-    (code,) = mint([CLAIMS], authority(), now=NOW)
+    (code,) = minted(CLAIMS)
     with pytest.raises(SelfCheckError):
         self_check([_flip(code, at)], [CLAIMS], authority(), now=NOW)
 
@@ -116,7 +54,7 @@ Meant = Callable[[Claims], Claims]
 )
 def test_self_check_refuses_a_genuine_code_that_says_something_else(meant: Meant) -> None:
     """A code can be perfect and still not be the one that was asked for."""
-    codes = mint([CLAIMS], authority(), now=NOW)
+    codes = minted(CLAIMS)
     with pytest.raises(SelfCheckError):
         self_check(codes, [meant(CLAIMS)], authority(), now=NOW)
 
@@ -125,7 +63,7 @@ def test_self_check_refuses_a_list_number_of_another_issuer() -> None:
     """A code outside our range would be out of scope everywhere."""
     stray = replace(CLAIMS, cti=Cti(5000, 1))
     with pytest.raises(SelfCheckError, match="out-of-scope"):
-        self_check(mint([stray], authority(), now=NOW), [stray], authority(), now=NOW)
+        self_check(minted(stray), [stray], authority(), now=NOW)
 
 
 # --- sealing --------------------------------------------------------------------------------------

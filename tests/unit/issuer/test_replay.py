@@ -19,6 +19,7 @@ from issuer.issue import CodeRequest
 from issuer.models import metadata
 from issuer.notice import Notice, sign_notice
 from issuer.reassess import run_jobs, run_windows
+from issuer.reconcile import reconcile
 from issuer.replay import Replay
 from issuer.risk import RiskLevel
 from issuer.tx import Done, Tx
@@ -42,7 +43,7 @@ from verifier.statuslist import Status
 
 LATER = NOW + 3600
 #: Deleting such a row takes nothing from anybody; what a lost job leaves undone is LATE.
-WORK = {"outbox", "job", "notice"}
+WORK = {"outbox", "job", "notice", "log_position"}
 
 
 def busy(office: Desk) -> None:
@@ -58,6 +59,7 @@ def busy(office: Desk) -> None:
     office.raise_risk(COMPOUND, RiskLevel.MEDIUM, now=NOW + 60)
     run_jobs(office.writer, now=NOW + 120)
     office.paper(1, key="again", now=LATER)
+    office.writer.run(lambda tx: reconcile(tx, office.log), now=LATER)
 
 
 def enrolled(office: Desk) -> None:
@@ -111,6 +113,8 @@ def test_replay_of_an_honest_database_finds_nothing(office: Desk) -> None:
         ("DELETE FROM status_change", Topic.STATUS),
         ("UPDATE code_batch SET taken_back = NULL", Topic.BATCH),
         ("UPDATE status_list SET cursor = 0", Topic.LIST),
+        ("UPDATE code_key SET codes = 7", Topic.SIGNATURES),
+        ("DELETE FROM code_key", Topic.SIGNATURES),
         ("DELETE FROM rule_set", Topic.POLICY),
         ("DELETE FROM risk_table WHERE version = 1", Topic.POLICY),
     ],
