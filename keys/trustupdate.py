@@ -19,7 +19,7 @@ from keys.errors import (
 from keys.instants import format_time
 from keys.trustlist import Roots, TrustList, verify_trust_list
 
-__all__ = ["MAX_SKEW_S", "MAX_STEP", "accept_trust_list"]
+__all__ = ["MAX_SKEW_S", "MAX_STEP", "accept_trust_list", "require_current"]
 
 #: Versions that may be missed between two visits; three years of a list an hour.
 MAX_STEP: Final = 26_280
@@ -48,7 +48,7 @@ def accept_trust_list(held: TrustList | None, data: bytes, *, roots: Roots, now:
     if held is not None:
         _require_successor(held, trust)
     # (9) Time comes last, so that a wrong clock hides none of the alarms above.
-    _require_current(trust, now)
+    require_current(trust, now)
     return trust
 
 
@@ -112,7 +112,7 @@ def _require_policies_kept(held: TrustList, trust: TrustList) -> None:
             )
 
 
-def _require_current(trust: TrustList, now: int) -> None:
+def require_current(trust: TrustList, now: int) -> None:
     """Raise unless *now* lies within the life of the list.
 
     Raises:

@@ -12,7 +12,7 @@ Readers take no lock, and need no right to write.
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from verifier.errors import CacheError
@@ -92,7 +92,8 @@ class Folder:
         """Put *changed* in, take *dropped* out, keep the rest: all of it or nothing. Hold the lock.
 
         Raises:
-            OSError: It did not happen. What was current still is.
+            OSError: The disk failed. What is current is whole: the old, or, where the very last
+                step failed, the new.
         """
         before = self.current()
         number = max((int(name[len(_PREFIX) :]) for name in self._generations()), default=0) + 1
@@ -108,7 +109,9 @@ class Folder:
         for name in self._generations():
             path = os.path.join(self.path, name)
             if name != after and path != before.path:
-                _remove_tree(path)
+                # The change has happened. What cannot be tidied now is tidied with the next one.
+                with suppress(OSError):
+                    _remove_tree(path)
 
     def _generations(self) -> list[str]:
         return [name for name in os.listdir(self.path) if _is_generation(name)]

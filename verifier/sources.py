@@ -19,10 +19,12 @@ from urllib.parse import urlsplit
 
 from verifier.errors import SourceError, SourceMissingError, SourceTooLargeError, SourceTooSlowError
 
-__all__ = ["DEADLINE_S", "FolderSource", "Source", "UrlSource", "open_source"]
+__all__ = ["DEADLINE_S", "PATIENCE_S", "FolderSource", "Source", "UrlSource", "open_source"]
 
 #: From the first look-up of the name to the last byte of one file.
 DEADLINE_S: Final = 10.0
+#: For all files of one update together. What is not there by then comes with the next one.
+PATIENCE_S: Final = 600.0
 
 _CHUNK: Final = 64 * 1024
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
@@ -87,15 +89,18 @@ class FolderSource:
 class UrlSource:
     """A web server. One connection a file, no redirects, one deadline for all of it.
 
-    After one file that did not come in time it is not asked again: a country has many lists.
+    After one file that did not come in time it is not asked again, nor when all files together
+    took too long: a country has many lists.
     """
 
-    __slots__ = ("_deadline_s", "_host", "_path", "_port", "_silent", "_tls", "name")
+    __slots__ = ("_deadline_s", "_host", "_path", "_port", "_seconds_left", "_tls", "name")
 
-    def __init__(self, name: str, *, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(
+        self, name: str, *, deadline_s: float = DEADLINE_S, patience_s: float = PATIENCE_S
+    ) -> None:
         self.name = name.rstrip("/")
         self._deadline_s = deadline_s
-        self._silent = False
+        self._seconds_left = patience_s
         try:
             parts = urlsplit(self.name)
             self._port = parts.port
@@ -113,13 +118,15 @@ class UrlSource:
 
     def fetch(self, path: str, *, max_bytes: int, held: str | None) -> bytes | None:
         """As `Source.fetch`. 304 answers an ETag that is the SHA-256 of the content in hex."""
-        if self._silent:
+        if self._seconds_left <= 0:
             raise SourceTooSlowError(f"{path}: not asked for, the server was too slow before")
         # A thread, because a server that sends one byte of a header a second never runs into a
         # socket's own time-out, and looking up a name has none at all.
         job = _Fetch(self._connection(), f"{self._path}/{path}", max_bytes, held, self._deadline_s)
+        start = time.monotonic()
         job.start()
         job.join(self._deadline_s)
+        self._seconds_left -= time.monotonic() - start
         if job.is_alive():
             job.abandon()
             error: SourceError | None = SourceTooSlowError(
@@ -127,8 +134,9 @@ class UrlSource:
             )
         else:
             error = job.error
-        # The fetch itself may notice first that its time is over, and just then.
-        self._silent = isinstance(error, SourceTooSlowError)
+        if isinstance(error, SourceTooSlowError):
+            # The fetch itself may notice first that its time is over, and just then.
+            self._seconds_left = 0
         if error is not None:
             raise error
         return job.body

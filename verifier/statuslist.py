@@ -386,7 +386,12 @@ def verify_snapshot(data: bytes, trust: TrustList, *, now: int) -> Snapshot:
     _require_in_force(key, now)
     if snapshot.region != issuer.region:
         raise StatusListScopeError(f"a snapshot of region {snapshot.region} by another issuer")
-    _require_current(snapshot.issued_at, snapshot.exp, now=now)
+    for number in snapshot.digests:
+        if not issuer.first_list <= number <= issuer.last_list:
+            raise StatusListScopeError(f"list {number} does not belong to region {issuer.region}")
+    # Its lists decide for a day, so an end further ahead would only keep a venue from newer ones.
+    end = min(snapshot.exp, snapshot.issued_at + MAX_LIST_AGE_S + 1)
+    _require_current(snapshot.issued_at, end, now=now)
     if snapshot.trust_version > trust.version:
         raise SnapshotError(
             f"it goes by trust list {snapshot.trust_version}, newer than the one held"

@@ -8,11 +8,12 @@ with a list that is refused here.
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from itertools import combinations
+from typing import Final, Generic, NamedTuple, TypeVar
 
-from keys.errors import TrustListError
+from keys.errors import TrustListEquivocationError, TrustListError
 from keys.trustlist import MAX_BYTES, ListedIssuer, TrustList, decode_roots, encode_roots
-from keys.trustupdate import accept_trust_list
+from keys.trustupdate import accept_trust_list, require_current
 from verifier.cache import (
     MAX_SMALL_BYTES,
     ROOTS,
@@ -28,6 +29,7 @@ from verifier.errors import (
     CacheError,
     SnapshotError,
     SourceError,
+    SourceTooLargeError,
     StatusListError,
     StatusListRollbackError,
     StatusListScopeError,
@@ -48,6 +50,11 @@ __all__ = ["Problem", "Report", "set_up", "update"]
 
 #: No code lives longer than 7 days, so a list that its issuer dropped is not needed after that.
 KEEP_DROPPED_S: Final = 8 * 24 * 3600
+#: What one region can make a venue fetch and hold in memory at a time. Room for a province of 40
+#: million with ten codes each, of which one in a hundred was taken back, five times over.
+MAX_REGION_BYTES: Final = 32 * 1024 * 1024
+
+T = TypeVar("T")
 
 
 class Problem(NamedTuple):
@@ -55,14 +62,23 @@ class Problem(NamedTuple):
 
     Attributes:
         what: "trust list" or a region.
-        text: Where from and why.
-        refused: True where a list came and must not be taken: somebody should look into it.
-            False where nothing came.
+        source: Where from.
+        error: Why.
     """
 
     what: str
-    text: str
-    refused: bool
+    source: str
+    error: Exception
+
+    @property
+    def text(self) -> str:
+        """Where from and why."""
+        return f"{self.source}: {self.error}"
+
+    @property
+    def refused(self) -> bool:
+        """Whether a list came and must not be taken: somebody should look into it."""
+        return not isinstance(self.error, SourceError)
 
 
 class Report(NamedTuple):
@@ -77,6 +93,19 @@ class Report(NamedTuple):
     regions: tuple[str, ...]
     changed: int
     problems: tuple[Problem, ...]
+
+
+class _Offer(NamedTuple, Generic[T]):
+    """A list that a source has and that is genuine.
+
+    Attributes:
+        rank: Of two offers the higher is the newer.
+    """
+
+    source: Source
+    data: bytes
+    content: T
+    rank: tuple[int, ...]
 
 
 class _Region(NamedTuple):
@@ -149,7 +178,7 @@ class _Update:
                 **{each.snapshot.region: (each.snapshot.issued_at, each.digest) for each in taken},
             },
         )
-        dropped = self._dropped([region.snapshot for region in taken])
+        dropped = self._dropped([region.snapshot for region in taken], seen.newest)
         if self._files or dropped or seen != self._seen:
             self._folder.change({**self._files, SEEN: encode_seen(seen)}, dropped=dropped)
         regions = tuple(region.snapshot.region for region in taken)
@@ -166,61 +195,104 @@ class _Update:
         """The newest that may follow the one held; its file is noted if it is a new one."""
         held_data = self._cache.files.read(TRUST_LIST, max_bytes=MAX_BYTES)
         digest = None if held_data is None else sha256(held_data).hexdigest()
-        held = best = self._cache.trust()
+        held = self._cache.trust()
         roots = self._cache.roots()
+        offers: list[_Offer[TrustList]] = []
         for source in self._sources:
             try:
                 data = source.fetch(TRUST_LIST, max_bytes=MAX_BYTES, held=digest)
-                if data is None or data == held_data:
+                if held is not None and data in (None, held_data):
+                    require_current(held, self._now)
                     continue
-                new = accept_trust_list(held, data, roots=roots, now=self._now)
+                new = accept_trust_list(held, data or b"", roots=roots, now=self._now)
+                offers.append(_Offer(source, data or b"", new, (new.roots.epoch, new.version)))
             except (SourceError, TrustListError) as error:
-                self._problems.append(_problem("trust list", source, error))
-                continue
-            if best is None or _rank(new) > _rank(best):
-                best = new
-                self._files.update({TRUST_LIST: data, ROOTS: encode_roots(new.roots)})
-        if best is None:
-            reasons = "; ".join(problem.text for problem in self._problems)
-            raise CacheError(f"no trust list could be taken: {reasons or 'no source was given'}")
-        return best
+                self._problems.append(Problem("trust list", source.name, error))
+        newest = next(
+            iter(self._undisputed("trust list", offers, TrustListEquivocationError)), None
+        )
+        if newest is None or newest.content == held:
+            if held is None:
+                reasons = "; ".join(problem.text for problem in self._problems)
+                raise CacheError(
+                    f"no trust list could be taken: {reasons or 'no source was given'}"
+                )
+            return held
+        self._files.update({TRUST_LIST: newest.data, ROOTS: encode_roots(newest.content.roots)})
+        return newest.content
+
+    def _undisputed(
+        self, what: str, offers: Sequence[_Offer[T]], error: type[Exception]
+    ) -> list[_Offer[T]]:
+        """The newest first, without those that two sources contradict each other about.
+
+        Each of the two may be genuine. None is taken: nobody here can tell which is true.
+        """
+        disputed = set()
+        for one, other in combinations(offers, 2):
+            if one.rank == other.rank and one.content != other.content:
+                disputed.add(one.rank)
+                names = f"{one.source.name}, {other.source.name}"
+                self._problems.append(Problem(what, names, error("two that contradict each other")))
+        kept = [offer for offer in offers if offer.rank not in disputed]
+        return sorted(kept, key=lambda offer: offer.rank, reverse=True)
 
     def _take_region(self, issuer: ListedIssuer) -> _Region | None:
-        """The region's lists from the first source that has usable ones."""
+        """The region's newest lists that any source has whole.
+
+        All sources are asked, for one that still shows yesterday's must not keep a venue there.
+        """
         problems: list[Problem] = []
+        offers: list[_Offer[Snapshot]] = []
         for source in self._sources:
             try:
-                return self._take_whole(issuer, source)
+                offers.append(self._fetch_snapshot(issuer, source))
             except (SourceError, StatusListError) as error:
-                problems.append(_problem(issuer.region, source, error))
-        self._problems.extend(problems)
-        return None
+                problems.append(Problem(issuer.region, source.name, error))
+        taken = None
+        for offer in self._undisputed(issuer.region, offers, StatusListRollbackError):
+            try:
+                taken = self._take_whole(issuer, offer)
+                break
+            except (SourceError, StatusListError) as error:
+                problems.append(Problem(issuer.region, offer.source.name, error))
+        # Where one source gave everything, it does not matter what others did not have.
+        self._problems.extend(each for each in problems if taken is None or each.refused)
+        return taken
 
-    def _take_whole(self, issuer: ListedIssuer, source: Source) -> _Region:
-        """Tried once more where lists and snapshot do not fit: they may be changing just now."""
-        try:
-            return self._take_by_snapshot(issuer, source)
-        except SnapshotError:
-            return self._take_by_snapshot(issuer, source)
-
-    def _take_by_snapshot(self, issuer: ListedIssuer, source: Source) -> _Region:
+    def _fetch_snapshot(self, issuer: ListedIssuer, source: Source) -> _Offer[Snapshot]:
         name = f"status/{issuer.region}.snapshot"
         data = source.fetch(name, max_bytes=MAX_SNAPSHOT_BYTES, held=None) or b""
         snapshot = verify_snapshot(data, self._trust, now=self._now)
         if snapshot.region != issuer.region:
             raise StatusListScopeError(f"the snapshot of region {snapshot.region}")
-        digest = sha256(data).digest()
+        return _Offer(source, data, snapshot, (snapshot.issued_at,))
+
+    def _take_whole(self, issuer: ListedIssuer, offer: _Offer[Snapshot]) -> _Region:
+        """Tried once more where lists and snapshot do not fit: they may be changing just now."""
+        try:
+            return self._take_by_snapshot(issuer, offer)
+        except SnapshotError:
+            return self._take_by_snapshot(issuer, self._fetch_snapshot(issuer, offer.source))
+
+    def _take_by_snapshot(self, issuer: ListedIssuer, offer: _Offer[Snapshot]) -> _Region:
+        snapshot = offer.content
+        digest = sha256(offer.data).digest()
         before = self._seen.snapshots.get(issuer.region, (-1, b""))
         same = before == (snapshot.issued_at, digest)
         if not same and snapshot.issued_at <= before[0]:
             raise StatusListRollbackError("its snapshot is not newer than the one held")
         files: dict[str, bytes] = {}
         newest = snapshot.issued_at
+        left = MAX_REGION_BYTES
         for list_number, wanted in snapshot.digests.items():
             held = self._cache.files.read(status_name(list_number), max_bytes=MAX_TOKEN_BYTES)
             if held is not None and sha256(held).digest() == wanted:
                 continue
-            new = self._fetch_list(source, list_number, wanted)
+            new = self._fetch_list(offer.source, list_number, wanted)
+            left -= len(new)
+            if left < 0:
+                raise SourceTooLargeError(f"more than {MAX_REGION_BYTES} bytes of new lists")
             # Under the snapshot already held, a file that differs was damaged here: no memory.
             accepted = self._accept_list(list_number, None if same else held, new, issuer)
             files[status_name(list_number)] = new
@@ -243,8 +315,11 @@ class _Update:
             raise StatusListScopeError(f"another list under the name of list {list_number}")
         return accepted
 
-    def _dropped(self, snapshots: Sequence[Snapshot]) -> frozenset[str]:
-        """Files of lists that their issuer names no longer, and that no living code can need."""
+    def _dropped(self, snapshots: Sequence[Snapshot], newest: int) -> frozenset[str]:
+        """Files of lists that their issuer names no longer, and that no living code can need.
+
+        By the time that was signed: a clock that runs ahead makes this venue forget nothing.
+        """
         named = {number for snapshot in snapshots for number in snapshot.digests}
         regions = {snapshot.region for snapshot in snapshots}
         dropped = set()
@@ -254,13 +329,9 @@ class _Update:
                 continue
             data = self._cache.files.read(status_name(number), max_bytes=MAX_TOKEN_BYTES)
             held = None if data is None else _peek(data, number)
-            if held is None or held.issued_at < self._now - KEEP_DROPPED_S:
+            if held is None or held.issued_at < newest - KEEP_DROPPED_S:
                 dropped.add(status_name(number))
         return frozenset(dropped)
-
-
-def _rank(trust: TrustList) -> tuple[int, int]:
-    return trust.roots.epoch, trust.version
 
 
 def _peek(data: bytes, list_number: int) -> StatusList | None:
@@ -269,7 +340,3 @@ def _peek(data: bytes, list_number: int) -> StatusList | None:
         return peek_status_list(data, list_number=list_number)
     except StatusListError:
         return None
-
-
-def _problem(what: str, source: Source, error: Exception) -> Problem:
-    return Problem(what, f"{source.name}: {error}", refused=not isinstance(error, SourceError))
