@@ -374,9 +374,15 @@ def swapped(name: str) -> Bend:
 class Venue:
     """A venue's folder and the client that updates it."""
 
-    def __init__(self, folder: Path, country: Country, *, epoch: int | None = None) -> None:
+    def __init__(self, folder: Path, country: Country | None) -> None:
         self.folder = str(folder)
-        set_up(self.folder, encode_roots(roots_of(epoch or country.epoch)), [])
+        if country is not None:
+            set_up(self.folder, encode_roots(country.roots), [])
+
+    @classmethod
+    def at(cls, folder: Path) -> "Venue":
+        """The venue whose folder this is already."""
+        return cls(folder, None)
 
     def update(self, *hosts: Host, now: int) -> Report:
         return update(self.folder, hosts, now=now)

@@ -11,7 +11,7 @@ Readers take no lock, and need no right to write.
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -96,8 +96,9 @@ class Folder:
                 step failed, the new.
         """
         before = self.current()
-        number = max((int(name[len(_PREFIX) :]) for name in self._generations()), default=0) + 1
-        after = f"{_PREFIX}{number:06d}"
+        # What a crash or a full disk left half made: no reader was ever sent there.
+        self._tidy(lambda number: number > before.number)
+        after = f"{_PREFIX}{max(self._generations().values(), default=0) + 1:06d}"
         kept = before.all_names() - changed.keys() - dropped
         _fill(os.path.join(self.path, after), before, kept, changed)
         _sync_folder(self.path)
@@ -106,24 +107,28 @@ class Folder:
         _write(pointer + ".new", after.encode() + b"\n")
         os.replace(pointer + ".new", pointer)
         _sync_folder(self.path)
-        for name in self._generations():
-            path = os.path.join(self.path, name)
-            if name != after and path != before.path:
-                # The change has happened. What cannot be tidied now is tidied with the next one.
-                with suppress(OSError):
-                    _remove_tree(path)
+        self._tidy(lambda number: number < before.number)
 
-    def _generations(self) -> list[str]:
-        return [name for name in os.listdir(self.path) if _is_generation(name)]
+    def _tidy(self, unused: Callable[[int], bool]) -> None:
+        """Remove these generations. What cannot be removed now is removed with the next change."""
+        for name, number in self._generations().items():
+            if unused(number):
+                with suppress(OSError):
+                    _remove_tree(os.path.join(self.path, name))
+
+    def _generations(self) -> dict[str, int]:
+        """Number of each generation that there is, whole or not."""
+        return {name: _number(name) for name in os.listdir(self.path) if _is_generation(name)}
 
 
 class Generation:
     """Files that belong together and never change. Readable until the change after the next."""
 
-    __slots__ = ("path",)
+    __slots__ = ("number", "path")
 
     def __init__(self, path: str | None) -> None:
         self.path = path
+        self.number = 0 if path is None else _number(os.path.basename(path))
 
     def read(self, name: str, *, max_bytes: int) -> bytes | None:
         """The bytes of a file, or None where there is no such file.
@@ -158,6 +163,10 @@ class Generation:
 def _is_generation(name: str) -> bool:
     digits = name[len(_PREFIX) :]
     return name.startswith(_PREFIX) and digits.isascii() and digits.isdigit()
+
+
+def _number(name: str) -> int:
+    return int(name[len(_PREFIX) :])
 
 
 def _read(path: str, max_bytes: int) -> bytes | None:
