@@ -26,13 +26,14 @@ from verifier.claims import (
 from verifier.statuslist import Status
 
 __all__ = [
-    "BatchHead", "TakenBack", "batch_id", "batches_open", "codes_by_key", "codes_digest",
-    "codes_of", "find_batches", "insert_batches", "issued_event", "person_keys", "take_back",
+    "BatchHead", "OpenBatch", "TakenBack", "batch_id", "batches_open", "codes_by_key",
+    "codes_digest", "codes_of", "find_batches", "insert_batches", "issued_event", "person_keys",
+    "replacement_id", "take_back", "take_back_batches",
 ]  # fmt: skip
 
 _COLUMNS: Final = "event_id, subject, request_hash, colour, issued_at, exp, sealed"
 _INSERT: Final = f"INSERT INTO code_batch ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-_FIND: Final = f"SELECT {_COLUMNS} FROM code_batch WHERE event_id {{keys}}"  # noqa: S608
+_FIND: Final = f"SELECT {_COLUMNS}, taken_back FROM code_batch WHERE event_id {{keys}}"  # noqa: S608
 _LIVE: Final = (
     f"SELECT {_COLUMNS} FROM code_batch"  # noqa: S608
     " WHERE subject {keys} AND exp > ? AND taken_back IS NULL"
@@ -53,6 +54,15 @@ def batch_id(secrets: Secrets, subject: bytes, idempotency_key: str) -> bytes:
     Keyed, because what clients choose must neither collide nor be readable here.
     """
     named = associated("batch", (subject, idempotency_key))
+    return hashlib.blake2b(named, key=secrets.rows, digest_size=_ID_BYTES).digest()
+
+
+def replacement_id(secrets: Secrets, event_id: bytes) -> bytes:
+    """16 bytes: the id of the batch whose codes take the place of this one's (`issuer.reissue`).
+
+    It follows from the old one, so that the old request leads to the new codes.
+    """
+    named = associated("replacement", (event_id,))
     return hashlib.blake2b(named, key=secrets.rows, digest_size=_ID_BYTES).digest()
 
 
@@ -136,9 +146,15 @@ def insert_batches(store: Store, rows: Sequence[Row]) -> None:
     store.many(_INSERT, rows)
 
 
-def find_batches(store: Store, event_ids: Sequence[bytes]) -> dict[bytes, Row]:
-    """The rows with these ids."""
-    return {row[0]: row for row in store.rows_of(_FIND, event_ids)}
+def find_batches(store: Store, secrets: Secrets, event_ids: Sequence[bytes]) -> dict[bytes, Row]:
+    """The rows with these ids. A row whose codes were made anew gives way to the one with those."""
+    rows = {row[0]: row for row in store.rows_of(_FIND, event_ids)}
+    anew = {replacement_id(secrets, row[0]): row[0] for row in rows.values() if row[-1] is not None}
+    found = {event_id: row[:-1] for event_id, row in rows.items()}
+    if anew:
+        for event_id, row in find_batches(store, secrets, list(anew)).items():
+            found[anew[event_id]] = row
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +170,18 @@ class TakenBack:
     lists: frozenset[int]
 
 
+class OpenBatch(NamedTuple):
+    """A batch that was not taken back, and those of its codes that are still good."""
+
+    event_id: bytes
+    subject: bytes
+    codes: list[ParsedCode]
+
+
 def batches_open(
     store: Store, secrets: Secrets, subjects: Sequence[bytes], *, now: int
-) -> list[tuple[bytes, bytes, list[ParsedCode]]]:
-    """Batch id, subject and codes that are still good, of all that was not taken back.
+) -> list[OpenBatch]:
+    """All that was not taken back of what these people may still hold.
 
     Raises:
         SealError: A row was changed.
@@ -165,7 +189,7 @@ def batches_open(
     rows = store.rows_of(_LIVE, subjects, (now,))
     keys = person_keys(store, secrets, sorted({row[1] for row in rows}))
     return [
-        (
+        OpenBatch(
             row[0],
             row[1],
             [code for code in map(parse_code, codes_of(row, key=keys[row[1]])) if code.exp > now],
@@ -186,10 +210,16 @@ def take_back(tx: Tx, subjects: Sequence[bytes], status: Status) -> TakenBack:
     Raises:
         SealError: A row was changed: its codes cannot be told any more.
     """
+    opened = batches_open(tx.store, tx.secrets, subjects, now=tx.now)
+    return take_back_batches(tx, opened, status)
+
+
+def take_back_batches(tx: Tx, opened: Iterable[OpenBatch], status: Status) -> TakenBack:
+    """As `take_back`, but these batches only."""
     changes: list[tuple[int, int, int]] = []
     batches: dict[bytes, list[bytes]] = {}
     counts: Counter[bytes] = Counter()
-    for event_id, subject, codes in batches_open(tx.store, tx.secrets, subjects, now=tx.now):
+    for event_id, subject, codes in opened:
         changes += [(code.list_number, code.status_index, int(status)) for code in codes]
         batches.setdefault(subject, []).append(event_id)
         counts[subject] += len(codes)

@@ -30,13 +30,14 @@ from issuer.issuing import Issuing
 from issuer.outbox import LocalOutbox
 from issuer.reassess import run_jobs
 from issuer.regions import load_regions
+from issuer.reissue import reissue
 from issuer.replay import Replay
 from issuer.risk import RiskLevel, shipped_risk_table
 from issuer.rules import parse_rules, shipped_rules
 from issuer.settings import Settings, SettingsError, from_env, read_passphrase
 from issuer.web.factory import make_app
 from issuer.web.server import Runner, require_c_extensions
-from keys.cli import keys, trust
+from keys.cli import KID, keys, trust
 from keys.errors import KeysError
 from keys.instants import format_time
 from keys.store import Keystore
@@ -169,6 +170,27 @@ def notice(files: tuple[Path, ...]) -> None:
                 f"records, {len(taken.retractions)} taken back"
             )
         opened.maintain()
+
+
+@main.command("reissue")
+@click.argument("kid", type=KID)
+def reissue_command(kid: bytes) -> None:
+    """Make every living code of a stolen code key anew, under the keys that are left; publish.
+
+    KID is the stolen key: stop it first (celadon keys compromise). Who sends an earlier request
+    again gets the new codes. After a crash, run it once more.
+    """
+    settings, keystore = _opened()
+    with office(settings, keystore, clock=_now) as opened:
+        done = reissue(opened.writer, kid, now=_now())
+        opened.publish()
+    click.echo(
+        f"{done.taken_back} codes taken back, {done.made} made anew for {done.people} people; "
+        f"{done.ask_again} people have another colour by now and ask for themselves; published"
+    )
+    if done.damaged:
+        click.echo(f"{done.damaged} batches could not be read: celadon replay names them")
+        click.get_current_context().exit(_FAILED)
 
 
 @main.command()

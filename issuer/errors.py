@@ -59,6 +59,10 @@ class CodeKeysFullError(NoCodeKeyError):
     """Every code key of the day has signed as many codes as one may."""
 
 
+class KeyInUseError(IssuerError):
+    """Codes were to be made anew whose key may still sign: the new ones could be signed by it."""
+
+
 class ListsExhaustedError(IssuerError):
     """Every status list number that the trust list gives this issuer is used."""
 

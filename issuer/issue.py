@@ -33,8 +33,8 @@ from keys.ed25519 import PublicKey
 from verifier.claims import LIFETIME_S, Claims, Colour, Cti, Medium
 
 __all__ = [
-    "MAX_CODES", "MAX_DAYS", "CodeRequest", "Issued", "IssuedSet", "Refused", "Result",
-    "Withheld", "issue",
+    "MAX_CODES", "MAX_DAYS", "CodeRequest", "Issued", "IssuedSet", "Planned", "Refused", "Result",
+    "Withheld", "issue", "make",
 ]  # fmt: skip
 
 MAX_CODES: Final = 32
@@ -122,11 +122,12 @@ class IssuedSet:
     lists: frozenset[int]
 
 
-class _Planned(NamedTuple):
+class Planned(NamedTuple):
     """A batch to be made: what its codes will say, but for their positions."""
 
     event_id: bytes
-    request: CodeRequest
+    subject: bytes
+    request_hash: bytes
     colour: Colour
     ends: list[tuple[int, PublicKey | None]]
 
@@ -139,23 +140,24 @@ def issue(tx: Tx, requests: Sequence[CodeRequest]) -> IssuedSet:
             row), or with all of them (no key, no list). Roll back; try them one by one.
     """
     ids = [batch_id(tx.secrets, r.subject, r.idempotency_key) for r in requests]
-    held = find_batches(tx.store, list(dict.fromkeys(ids)))
+    held = find_batches(tx.store, tx.secrets, list(dict.fromkeys(ids)))
     first = dict(zip(ids[::-1], requests[::-1], strict=True))
     fresh = {id_: request for id_, request in first.items() if id_ not in held}
     keys = person_keys(tx.store, tx.secrets, list({request.subject for request in requests}))
     people = [s for s in dict.fromkeys(r.subject for r in fresh.values()) if s in keys]
     judged = judge(tx, people, Cause.REQUEST)
-    made, events = _make(tx, _plan(tx, fresh, judged.decisions), keys)
+    made, events = make(tx, _plan(tx, fresh, judged.decisions), keys)
     results = [
-        _result(id_, request, first[id_], held.get(id_), made.get(id_), keys, judged.decisions)
+        _result(request, first[id_], held.get(id_), made.get(id_), keys, judged.decisions)
         for id_, request in zip(ids, requests, strict=True)
     ]
-    return IssuedSet(results, judged.events + events, list(held), judged.lists)
+    repeated = [row[0] for row in held.values()]
+    return IssuedSet(results, judged.events + events, repeated, judged.lists)
 
 
 def _plan(
     tx: Tx, fresh: dict[bytes, CodeRequest], decisions: dict[bytes, Decision]
-) -> list[_Planned]:
+) -> list[Planned]:
     """What to make for everybody who has a colour."""
     planned = []
     for event_id, request in fresh.items():
@@ -163,7 +165,8 @@ def _plan(
         if decision is None or decision.colour is None:
             continue
         ends = _ends(request, decision.changes_at, now=tx.now)
-        planned.append(_Planned(event_id, request, Colour(decision.colour), ends))
+        colour = Colour(decision.colour)
+        planned.append(Planned(event_id, request.subject, request.digest(), colour, ends))
     return planned
 
 
@@ -184,10 +187,14 @@ def _ends(
     ]
 
 
-def _make(
-    tx: Tx, planned: list[_Planned], keys: dict[bytes, bytes]
+def make(
+    tx: Tx, planned: list[Planned], keys: dict[bytes, bytes]
 ) -> tuple[dict[bytes, Issued], list[Event]]:
-    """Take positions, sign, check as a verifier would, seal and insert."""
+    """Take positions, sign, check as a verifier would, seal and insert.
+
+    Raises:
+        IssuerError: Something is wrong with all of them: no key, no list. Roll back.
+    """
     if not planned:
         return {}, []
     free = take_positions(tx, Counter(day_of(exp) for plan in planned for exp, _ in plan.ends))
@@ -206,7 +213,7 @@ def _make(
         own = tuple(codes[start : start + len(plan.ends)])
         start += len(own)
         head = BatchHead(
-            plan.event_id, plan.request.subject, plan.request.digest(), plan.colour, tx.now,
+            plan.event_id, plan.subject, plan.request_hash, plan.colour, tx.now,
             max(exp for exp, _ in plan.ends),
         )  # fmt: skip
         nonce = nonces[NONCE_BYTES * place : NONCE_BYTES * (place + 1)]
@@ -222,7 +229,6 @@ def _next(free: dict[int, list[Cti]], exp: int) -> Cti:
 
 
 def _result(  # noqa: PLR0913, PLR0917 # everything that one request may meet
-    event_id: bytes,
     request: CodeRequest,
     first: CodeRequest,
     held: Row | None,
@@ -236,7 +242,7 @@ def _result(  # noqa: PLR0913, PLR0917 # everything that one request may meet
     if held is not None:
         if held[2] != request.digest():
             return Refused(IdempotencyConflictError("the key was used for another request"))
-        return Issued(event_id, Colour(held[3]), tuple(codes_of(held, key=key)), repeated=True)
+        return Issued(held[0], Colour(held[3]), tuple(codes_of(held, key=key)), repeated=True)
     if request != first:
         return Refused(IdempotencyConflictError("the key was used for another request"))
     return Withheld(decisions[request.subject]) if made is None else made

@@ -33,7 +33,7 @@ from keys.trustlist import (
 from keys.trustsource import roots_of_records, source_of_trust_list, trust_list_of_source
 from keys.trustupdate import accept_trust_list
 
-__all__ = ["keys", "trust"]
+__all__ = ["KID", "keys", "trust"]
 
 _REFUSED: Final = 1
 # What a passphrase costs to guess. Nothing below libsodium's INTERACTIVE can be chosen.
@@ -90,7 +90,7 @@ class _Kid(click.ParamType[bytes]):
 
 
 _TIME: Final = _Time()
-_KID: Final = _Kid()
+KID: Final = _Kid()
 _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 _NEW_FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _STORE = click.option(
@@ -204,7 +204,7 @@ def list_keys(asked: _Asked) -> None:
 
 
 @keys.command()
-@click.argument("kid", type=_KID)
+@click.argument("kid", type=KID)
 @click.pass_obj
 def activate(asked: _Asked, kid: bytes) -> None:
     """Let a new or suspended key sign, inside its window."""
@@ -212,7 +212,7 @@ def activate(asked: _Asked, kid: bytes) -> None:
 
 
 @keys.command()
-@click.argument("kid", type=_KID)
+@click.argument("kid", type=KID)
 @click.pass_obj
 def suspend(asked: _Asked, kid: bytes) -> None:
     """Stop a key for now; `activate` lets it sign again."""
@@ -220,7 +220,7 @@ def suspend(asked: _Asked, kid: bytes) -> None:
 
 
 @keys.command()
-@click.argument("kid", type=_KID)
+@click.argument("kid", type=KID)
 @click.pass_obj
 def retire(asked: _Asked, kid: bytes) -> None:
     """Stop a key for good. What it signed stays good."""
@@ -228,7 +228,7 @@ def retire(asked: _Asked, kid: bytes) -> None:
 
 
 @keys.command()
-@click.argument("kid", type=_KID)
+@click.argument("kid", type=KID)
 @click.pass_obj
 def compromise(asked: _Asked, kid: bytes) -> None:
     """Note that somebody else may have a key. It stops at once, for good.
@@ -240,7 +240,7 @@ def compromise(asked: _Asked, kid: bytes) -> None:
 
 
 @keys.command()
-@click.argument("kid", type=_KID)
+@click.argument("kid", type=KID)
 @click.confirmation_option(prompt="No copy will remain here. Destroy the key?")
 @click.pass_obj
 def destroy(asked: _Asked, kid: bytes) -> None:
@@ -249,7 +249,7 @@ def destroy(asked: _Asked, kid: bytes) -> None:
 
 
 @keys.command("export-public")
-@click.argument("kid", type=_KID)
+@click.argument("kid", type=KID)
 @click.option(
     "--format", "form", default="record", show_default=True, type=click.Choice(["record", "cose"]),
     help="A record for the source of a trust list, or a bare COSE_Key for publication.",
@@ -310,7 +310,7 @@ def draft(source: Path, held: Path | None, out: Path) -> None:
 
 @trust.command()
 @click.argument("draft_file", metavar="DRAFT", type=_FILE)
-@click.option("--kid", "root", required=True, type=_KID, help="Your root key.")
+@click.option("--kid", "root", required=True, type=KID, help="Your root key.")
 @click.option("--held", type=_FILE, help="The list in force: show what changes.")
 @_STORE
 @_PASSPHRASE

@@ -128,7 +128,7 @@ def check(
         ids = [bytes.fromhex(str(item["id"])) for item in acknowledged]
         require(office.log.knows(ids) == set(ids), "an acknowledged batch is not in the log")
         with read_store(office.engine) as store:
-            rows = find_batches(store, ids)
+            rows = find_batches(store, SECRETS, ids)
             subjects = [bytes.fromhex(str(item["subject"])) for item in acknowledged]
             keys = person_keys(store, SECRETS, subjects)
         for item, event_id in zip(acknowledged, ids, strict=True):
