@@ -6,19 +6,18 @@ and nothing else. Entries are commitments; nothing here opens one.
 
 import base64
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
 from audit.errors import CheckpointError, LogForkError
 from audit.logreader import LogReader
 from audit.tlog.checkpoint import verify_checkpoint
+from keys.files import replace_public
 
 __all__ = ["replace_public", "write_public"]
 
 FORMAT: Final = "celadon-log-proofs-1"
 _INCLUSIONS: Final = 8
-_MODE: Final = 0o644
 
 
 def write_public(log: LogReader, folder: Path) -> None:
@@ -84,19 +83,3 @@ def _published_size(log: LogReader, target: Path) -> int:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def replace_public(path: Path, content: bytes) -> None:
-    """Put *content* there for everybody to read: wholly and durably, or leave what was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

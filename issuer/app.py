@@ -43,6 +43,7 @@ from keys.lifecycle import Environment, KeyState, Purpose
 from keys.recorded import KeySigner
 from keys.store import Keystore
 from keys.trustlist import ListedIssuer, TrustList, decode_roots
+from keys.trustplace import ROOTS_FILE, TRUST_LIST_FILE, newer_trust_list
 from keys.trustupdate import accept_trust_list
 
 __all__ = ["Office", "init", "office", "sign_policy"]
@@ -65,8 +66,6 @@ _FIRST_KEYS: Final = {
     Purpose.RULES: 365,
     Purpose.CHECKPOINT: 3650,
 }
-ROOTS_FILE: Final = "roots.cbor"
-TRUST_LIST_FILE: Final = "trust-list.cbor"
 #: Registrations and bindings are answered at the end of slots of this length: longer than the
 #: index work, so that all of them are answered after the same time.
 SLOT_S: Final = 0.5
@@ -146,7 +145,9 @@ class Office:
 
     def publish(self) -> None:
         """Write the whole public folder anew."""
-        self.publisher.publish_all(self.trust_list, now=self.clock())
+        published = self.settings.public / TRUST_LIST_FILE
+        trust_list = newer_trust_list(self.trust_list, published)
+        self.publisher.publish_all(trust_list, now=self.clock())
         write_public(self.log, self.settings.public)
 
     def maintain(self) -> None:

@@ -37,10 +37,12 @@ from issuer.rules import parse_rules, shipped_rules
 from issuer.settings import Settings, SettingsError, from_env, read_passphrase
 from issuer.web.factory import make_app
 from issuer.web.server import Runner, require_c_extensions
-from keys.cli import KID, keys, trust
+from keys.arguments import KID
+from keys.cli import keys
 from keys.errors import KeysError
 from keys.instants import format_time
 from keys.store import Keystore
+from keys.trustcli import trust
 
 __all__ = ["main"]
 

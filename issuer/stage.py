@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from issuer.adoption import adopt_risk_table
-from issuer.app import ROOTS_FILE, TRUST_LIST_FILE, Office, Policy, init, office
+from issuer.app import Office, Policy, init, office
 from issuer.people import IndexCost
 from issuer.reassess import Reassessed, run_jobs
 from issuer.settings import Settings, from_env
@@ -29,6 +29,7 @@ from keys.trustlist import (
     encode_roots,
     encode_trust_list,
 )
+from keys.trustplace import ROOTS_FILE, TRUST_LIST_FILE
 
 __all__ = [
     "DAY_S", "LISTS_EACH", "Clock", "Place", "Province", "RootHolder", "Site", "found", "opened",

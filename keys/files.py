@@ -1,4 +1,4 @@
-"""Private files: read only when nobody else can, written whole or not at all. Shell.
+"""Files written whole or not at all: private ones that nobody else can read, and public. Shell.
 
 A file that is replaced or removed is overwritten first where it lay. On disks and file systems
 that write elsewhere (flash, copy on write) that is no guarantee: what lies there is ciphertext.
@@ -14,11 +14,15 @@ from typing import Final
 
 from keys.errors import KeystoreDamagedError, KeystoreMissingError, KeystorePermissionError
 
-__all__ = ["TEMPORARY", "locked", "read_private", "require_private_folder", "write_private"]
+__all__ = [
+    "TEMPORARY", "locked", "read_private", "replace_public", "require_private_folder",
+    "write_private",
+]  # fmt: skip
 
 #: Files of this beginning are what a crash left; nothing reads them.
 TEMPORARY: Final = ".new-"
 _OTHERS: Final = 0o077
+_PUBLIC_MODE: Final = 0o644
 _MAX_BYTES: Final = 1 << 16
 
 
@@ -92,6 +96,20 @@ def write_private(path: Path, content: bytes, *, token: str) -> None:
                 _overwrite(old)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace_public(path: Path, content: bytes) -> None:
+    """Put *content* there for everybody to read: wholly and durably, or leave what was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    with os.fdopen(
+        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PUBLIC_MODE), "wb"
+    ) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    _sync_folder(path.parent)
 
 
 @contextmanager

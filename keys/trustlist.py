@@ -38,7 +38,7 @@ from keys.trustmodel import Ending, ListedIssuer, ListedKey, PinnedPolicy, Roots
 __all__ = [
     "MAX_BYTES", "Ending", "ListedIssuer", "ListedKey", "PinnedPolicy", "Roots", "TrustList",
     "decode_roots", "decode_trust_list", "encode_roots", "encode_trust_list", "recall_trust_list",
-    "sign_trust_list", "verify_trust_list",
+    "require_following_roots", "sign_trust_list", "verify_trust_list",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -94,16 +94,25 @@ def _verified(data: bytes, roots: Roots, *, points: bool) -> TrustList:
     # The trusted quorum comes before the payload: strangers do not get a list decoded.
     _require_quorum(envelope, roots)
     trust = _decoded(envelope.payload, points=points)
-    if trust.environment is not roots.environment:
-        raise TrustListEnvironmentError(f"{trust.environment} list, {roots.environment} roots")
-    if trust.roots.epoch not in (roots.epoch, roots.epoch + 1):
-        raise TrustListEpochError(f"epoch {trust.roots.epoch} cannot follow epoch {roots.epoch}")
-    if trust.roots.epoch == roots.epoch and trust.roots != roots:
-        raise TrustListEpochError(f"other roots under the same epoch {roots.epoch}")
+    require_following_roots(roots, trust.roots)
     if trust.roots != roots:
         _require_quorum(envelope, trust.roots)
     _require_no_stranger(envelope, trust, roots)
     return trust
+
+
+def require_following_roots(roots: Roots, named: Roots) -> None:
+    """Raise unless a list may name these roots where others are trusted: one epoch at a time.
+
+    Raises:
+        TrustListEnvironmentError, TrustListEpochError: It may not.
+    """
+    if named.environment is not roots.environment:
+        raise TrustListEnvironmentError(f"{named.environment} list, {roots.environment} roots")
+    if named.epoch not in (roots.epoch, roots.epoch + 1):
+        raise TrustListEpochError(f"epoch {named.epoch} cannot follow epoch {roots.epoch}")
+    if named.epoch == roots.epoch and named != roots:
+        raise TrustListEpochError(f"other roots under the same epoch {roots.epoch}")
 
 
 def _require_quorum(envelope: Envelope, roots: Roots) -> None:

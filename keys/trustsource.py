@@ -2,14 +2,15 @@
 
 A listed key is written out, or as {"record": FILE} for a public record that came from where the
 key lives. Then the list takes the record's window; for a code key it adds the life of the longest
-code, because a verifier honours a key for as long as the codes that it signed, and no longer than
-the grace of an issuer that ends.
+code, because a verifier honours a key for as long as the codes that it signed. Where an issuer
+ends, its code keys end with its grace, whatever the source says.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from keys.cbor import MAX_INT
 from keys.errors import SourceFileError
 from keys.instants import format_time, parse_time
 from keys.keyfile import (
@@ -139,12 +140,12 @@ def _issuer(
     found = members(value, _ISSUER, "ending")
     region = typed(str, found["region"], "region")
     ending = _ending(found["ending"]) if "ending" in found else None
+    last = MAX_INT if ending is None else ending.grace_until
 
     def key(entry: object) -> ListedKey:
         if isinstance(entry, dict) and "record" in entry:
             name = typed(str, members(entry, "record")["record"], "record")
-            listed = _recorded(read_record(name), name, region, environment)
-            return listed if ending is None else _within_grace(listed, ending)
+            return _recorded(read_record(name), name, region, environment)
         return _written_out(entry)
 
     return ListedIssuer(
@@ -155,7 +156,7 @@ def _issuer(
         first_list=typed(int, found["first_list"], "first_list"),
         last_list=typed(int, found["last_list"], "last_list"),
         contact=typed(str, found["contact"], "contact"),
-        keys=tuple(map(key, _list(found, "keys"))),
+        keys=tuple(_until(last, key(entry)) for entry in _list(found, "keys")),
         ending=ending,
     )
 
@@ -178,10 +179,11 @@ def _policy(value: object) -> PinnedPolicy:
     )
 
 
-def _within_grace(key: ListedKey, ending: Ending) -> ListedKey:
-    if key.purpose is not Purpose.CODE:
+def _until(last: int, key: ListedKey) -> ListedKey:
+    """The key; one for codes honoured no longer than *last*."""
+    if key.purpose is not Purpose.CODE or key.not_after <= last:
         return key
-    return replace(key, not_after=min(key.not_after, ending.grace_until))
+    return replace(key, not_after=last)
 
 
 def _written_out(entry: object) -> ListedKey:

@@ -1,14 +1,24 @@
 """A trust list and its changes as lines that the people who sign it can read. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from typing import Final
 
 from keys.instants import format_time
 from keys.kid import kid
+from keys.purpose import Purpose
 from keys.trustlist import encode_roots, encode_trust_list
 from keys.trustmodel import Ending, ListedIssuer, ListedKey, PinnedPolicy, Roots, TrustList
 
-__all__ = ["changes_text", "digest_text", "roots_text", "trust_list_text"]
+__all__ = [
+    "NOTICE_S", "PUBLISHED_AHEAD_S", "changes_text", "digest_text", "roots_text",
+    "trust_list_text",
+]  # fmt: skip
+
+#: A code key stands on the list for so long before it counts: doors may be offline for a day.
+PUBLISHED_AHEAD_S: Final = 86_400
+#: People whose issuer ends have so long to get another code.
+NOTICE_S: Final = 7 * 86_400
 
 
 def digest_text(data: bytes) -> str:
@@ -86,20 +96,53 @@ def _kids(kids: Iterable[bytes]) -> str:
 
 
 def changes_text(held: TrustList, trust: TrustList) -> str:
-    """What differs from *held*, a line for each thing that comes (+) or goes (-)."""
+    """What differs from *held*: a line for each thing that comes (+), goes (-) or startles (!)."""
     before, after = _statements(held), _statements(trust)
     lines = [
         *(f"  - {line}" for line in before if line not in after),
         *(f"  + {line}" for line in after if line not in before),
+        *(f"  ! {line}" for line in _startling(held, trust)),
     ]
     head = f"Changes since version {held.version}:"
-    return "\n".join([head, *(lines or ["  nothing but the times"])])
+    return "\n".join([head, *(lines or ["  none"])])
+
+
+def _startling(held: TrustList, trust: TrustList) -> Iterator[str]:
+    """What is allowed, and right only in an emergency: signers should know why it is done."""
+    if trust.roots.epoch != held.roots.epoch:
+        yield "a new epoch of roots: both quorums must sign, and endings and pins may change"
+    for issuer in trust.issuers:
+        yield from _late_keys(held, issuer, trust.issued_at)
+        before = held.issuer(issuer.region)
+        if issuer.ending is not None and (before is None or before.ending != issuer.ending):
+            yield from _sudden_ending(issuer.region, issuer.ending, trust.issued_at)
+    for issuer in held.issuers:
+        if trust.issuer(issuer.region) is None:
+            yield f"{issuer.region} is gone: doors will know neither its codes nor whose to ask for"
+
+
+def _late_keys(held: TrustList, issuer: ListedIssuer, issued_at: int) -> Iterator[str]:
+    for key in issuer.keys:
+        new = key.purpose is Purpose.CODE and held.find(key.kid) is None
+        if new and key.not_before < issued_at + PUBLISHED_AHEAD_S:
+            yield (
+                f"code key {key.kid.hex()} of {issuer.region} counts less than 24 h after the "
+                "issue: doors that are offline will not know it yet"
+            )
+
+
+def _sudden_ending(region: str, ending: Ending, issued_at: int) -> Iterator[str]:
+    if ending.grace_until < issued_at + NOTICE_S:
+        yield f"codes of {region} count for less than 7 days after the issue: people need notice"
 
 
 def _statements(trust: TrustList) -> dict[str, None]:
-    """What a list says, one statement a line, each complete in itself; without its times."""
-    lines = [line.strip() for line in _roots_lines(trust.roots)]
-    lines += [f"environment {trust.environment}"]
+    """What a list says, one statement a line, each complete in itself."""
+    times = [trust.issued_at, trust.next_update, trust.not_after]
+    issued_at, next_update, not_after = map(format_time, times)
+    lines = [f"version {trust.version}, {trust.environment}, issued {issued_at}"]
+    lines += [f"next update {next_update}", f"ends {not_after}"]
+    lines += [line.strip() for line in _roots_lines(trust.roots)]
     lines += [f"former root {_named(key)}" for key in trust.former_roots]
     for issuer in trust.issuers:
         lines += [f"{issuer.region}: {line.strip()}" for line in _issuer_lines(issuer)]

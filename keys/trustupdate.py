@@ -17,9 +17,11 @@ from keys.errors import (
     TrustListWithdrawalError,
 )
 from keys.instants import format_time
-from keys.trustlist import Roots, TrustList, verify_trust_list
+from keys.trustlist import Roots, TrustList, require_following_roots, verify_trust_list
 
-__all__ = ["MAX_SKEW_S", "MAX_STEP", "accept_trust_list", "require_current"]
+__all__ = [
+    "MAX_SKEW_S", "MAX_STEP", "accept_trust_list", "require_current", "require_may_follow",
+]  # fmt: skip
 
 #: Versions that may be missed between two visits; three years of a list an hour.
 MAX_STEP: Final = 26_280
@@ -50,6 +52,18 @@ def accept_trust_list(held: TrustList | None, data: bytes, *, roots: Roots, now:
     # (9) Time comes last, so that a wrong clock hides none of the alarms above.
     require_current(trust, now)
     return trust
+
+
+def require_may_follow(held: TrustList, trust: TrustList) -> None:
+    """Raise unless *trust* may take the place of *held*, once the roots have signed it.
+
+    All of `accept_trust_list` that needs neither signatures nor a clock: for drafts.
+
+    Raises:
+        TrustListError: Verifiers that hold *held* would refuse it.
+    """
+    require_following_roots(held.roots, trust.roots)
+    _require_successor(held, trust)
 
 
 def _trusted_roots(held: TrustList | None, roots: Roots) -> Roots:

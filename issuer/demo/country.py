@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from audit.publish import write_public
-from issuer.app import ROOTS_FILE, Policy
+from issuer.app import Policy
 from issuer.demo import softhsm
 from issuer.demo.cast import CONTROLLED, HEILONGJIANG, NOW, SHAANXI
 from issuer.risk import RiskLevel, RiskTable, shipped_risk_table, sign_risk_table
@@ -30,6 +30,7 @@ from issuer.stage import (
 )
 from keys.lifecycle import Environment, Purpose
 from keys.trustlist import Roots, TrustList
+from keys.trustplace import ROOTS_FILE
 
 __all__ = ["Country", "open_country"]
 

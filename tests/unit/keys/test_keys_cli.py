@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from keys import cli, sealing
 from keys.errors import SourceFileError
@@ -17,64 +17,15 @@ from keys.instants import format_time, parse_time
 from keys.kid import kid
 from keys.lifecycle import Environment
 from keys.trustlist import decode_roots, encode_roots, encode_trust_list, verify_trust_list
-from tests.keystore_support import PASSPHRASE, make_store
+from tests.keystore_support import PASSPHRASE
+from tests.machine_support import FROM, GROUPS, UNTIL, Machine, refused
 from tests.token_support import Hsm
 from tests.vectors import generate_trust_list as generate
-
-FROM, UNTIL = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
-
-
-class Machine:
-    """One person's machine: a keystore, a passphrase file, and files that come and go."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self.folder = folder
-        self.store = make_store(folder / "keystore")
-        (folder / "passphrase").touch(mode=0o600)
-        (folder / "passphrase").write_text(PASSPHRASE + "\n")
-        self._environment = {
-            "CELADON_KEYSTORE": str(folder / "keystore"),
-            "CELADON_PASSPHRASE_FILE": str(folder / "passphrase"),
-        }
-
-    def run(self, command: str, *arguments: object, text: str = "") -> Result:
-        group = getattr(cli, command)
-        return CliRunner().invoke(
-            group, [str(item) for item in arguments], input=text, env=self._environment
-        )
-
-    def do(self, command: str, *arguments: object, text: str = "") -> str:
-        result = self.run(command, *arguments, text=text)
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    def new_key(self, purpose: str, region: str = "610000") -> str:
-        """An active key's kid."""
-        made = self.do(
-            "keys", "new", "--purpose", purpose, "--region", region, "--from", FROM, "--until",
-            UNTIL,
-        )  # fmt: skip
-        self.do("keys", "activate", made[:8])
-        return made[:8]
-
-    def export(self, name: str, out: Path) -> Path:
-        self.do("keys", "export-public", name, "--out", out)
-        return out
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path / "machine")
-
-
-def _refused(result: Result, code: int = 1) -> str:
-    """The one line of an error."""
-    assert result.exit_code == code, result.output
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("error: ")
-    return result.stderr
 
 
 def _source(
@@ -140,13 +91,13 @@ def test_ceremony_from_new_keys_to_a_list_that_verifiers_take(tmp_path: Path) ->
         parts.append(part)
     made = desk / "trust-list.cbor"
     alone = issuer.run("trust", "combine", parts[0], "--roots", roots, "--out", made)
-    assert "1 signatures by the roots of epoch 1, 2 needed" in _refused(alone)
+    assert "1 signatures by the roots of epoch 1, 2 needed" in refused(alone)
     assert not made.exists()
     issuer.do("trust", "combine", *parts[1:], "--roots", roots, "--out", made)
     good = issuer.do("trust", "verify", made, "--roots", roots, "--at", "2020-12-13T00:00:00Z")
     assert good == "good: version 1, test, 1 issuers, until 2020-12-26T16:00:00Z\n"
     late = issuer.run("trust", "verify", made, "--roots", roots)
-    assert "ended at 2020-12-26T16:00:00Z" in _refused(late)
+    assert "ended at 2020-12-26T16:00:00Z" in refused(late)
     trust = verify_trust_list(made.read_bytes(), decode_roots(roots.read_bytes()))
     found = trust.find(bytes.fromhex(code_key))
     assert found is not None
@@ -164,7 +115,7 @@ def test_sign_without_the_right_version_signs_nothing(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-def test_sign_with_a_key_of_another_purpose_or_environment_is_refused(tmp_path: Path) -> None:
+def test_sign_with_a_key_of_another_purpose_or_environment_isrefused(tmp_path: Path) -> None:
     """An issuer's key cannot sign a list, and a test root cannot sign for production (C47)."""
     machine = Machine(tmp_path / "machine")
     production, test, out = tmp_path / "production", tmp_path / "test", tmp_path / "part"
@@ -206,7 +157,7 @@ def test_show_names_everything_that_the_list_says(machine: Machine, tmp_path: Pa
         withdrawn=frozenset({b"\0\0\0\1"}),
     )
     old.write_bytes(generate.signed(changed))
-    text = machine.do("trust", "show", new, "--held", old)
+    text = machine.do("trust", "show", new)
     for key in (
         *generate.ROOTS.keys,
         *(k.public_key for i in generate.LIST.issuers for k in i.keys),
@@ -221,7 +172,8 @@ def test_show_names_everything_that_the_list_says(machine: Machine, tmp_path: Pa
         assert policy.digest.hex() in text.replace(" ", "")
     assert "00000001 00000002" in text
     assert "no signature was verified" in text
-    changes = text.partition("Changes since version 6:")[2]
+    changes = machine.do("trust", "diff", old, new)
+    assert changes.startswith("Changes since version 6:\n")
     assert "+ 230000: 230000 黑龙江省 Heilongjiang" in changes
     assert "+ withdrawn 00000002" in changes
     assert "+ policy shaanxi-2020-12 from version 1" in changes
@@ -251,7 +203,7 @@ def test_verify_says_each_refusal_in_one_line(machine: Machine, tmp_path: Path) 
         if vector.expect == "accepted":
             assert result.exit_code == 0
         else:
-            _refused(result)
+            refused(result)
 
 
 def test_keys_walk_through_their_states(machine: Machine) -> None:
@@ -267,7 +219,7 @@ def test_keys_walk_through_their_states(machine: Machine) -> None:
         assert state in told
         assert (f'add "{name}" to "withdrawn"' in told) == (command == "compromise")
         assert state in machine.do("keys", "list")
-    assert "cannot become active" in _refused(machine.run("keys", "activate", name))
+    assert "cannot become active" in refused(machine.run("keys", "activate", name))
     kept = machine.run("keys", "destroy", name, text="n\n")
     assert kept.exit_code == 1
     assert "compromised" in machine.do("keys", "list")
@@ -313,16 +265,16 @@ def test_strength_below_interactive_cannot_be_asked_for(tmp_path: Path) -> None:
     )
 
 
-def test_passphrase_file_that_others_can_read_is_refused(machine: Machine) -> None:
+def test_passphrase_file_that_others_can_read_isrefused(machine: Machine) -> None:
     """A passphrase in a file is as private as the keys."""
     (machine.folder / "passphrase").chmod(0o644)
-    assert "open to other users" in _refused(machine.run("keys", "list"))
+    assert "open to other users" in refused(machine.run("keys", "list"))
 
 
 def test_passphrase_file_that_is_no_text_is_refused_without_a_byte_of_it(machine: Machine) -> None:
     """An error about a passphrase shows nothing of it: neither a byte nor its length."""
     (machine.folder / "passphrase").write_bytes(b"correct horse \xe9 staple")
-    said = _refused(machine.run("keys", "list"))
+    said = refused(machine.run("keys", "list"))
     assert "UTF-8" in said
     assert "e9" not in said.replace(str(machine.folder), "")
     assert "14" not in said.replace(str(machine.folder), "")
@@ -337,8 +289,8 @@ def test_disk_that_is_full_is_said_without_a_file_that_is_none(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     name = machine.new_key("code")
-    monkeypatch.setattr(cli, "_write", full)
-    said = _refused(machine.run("keys", "export-public", name, "--out", tmp_path / "out"))
+    monkeypatch.setattr(cli, "write_new", full)
+    said = refused(machine.run("keys", "export-public", name, "--out", tmp_path / "out"))
     assert "No space left" in said
     assert "None" not in said
 
@@ -349,7 +301,7 @@ def test_out_never_writes_over_a_file(machine: Machine, tmp_path: Path) -> None:
     out = tmp_path / "record.json"
     out.write_text("mine")
     result = machine.run("keys", "export-public", name, "--out", out)
-    assert "File exists" in _refused(result)
+    assert "File exists" in refused(result)
     assert out.read_text() == "mine"
 
 
@@ -376,11 +328,11 @@ def test_draft_from_a_source_with_a_defect_says_where(
     roots, out = tmp_path / "roots", tmp_path / "draft"
     roots.write_bytes(encode_roots(generate.ROOTS))
     source = _source(tmp_path, roots, [], changes)
-    assert message in _refused(machine.run("trust", "draft", source, "--out", out))
+    assert message in refused(machine.run("trust", "draft", source, "--out", out))
     assert not out.exists()
 
 
-def test_draft_with_a_record_of_another_region_or_environment_is_refused(
+def test_draft_with_a_record_of_another_region_or_environment_isrefused(
     machine: Machine, tmp_path: Path
 ) -> None:
     """A key goes only onto the list that it was made for (C47)."""
@@ -389,11 +341,11 @@ def test_draft_with_a_record_of_another_region_or_environment_is_refused(
     machine.export(machine.new_key("code", "230000"), tmp_path / "other.json")
     machine.export(machine.new_key("code"), tmp_path / "own.json")
     source = _source(tmp_path, roots, ["other.json"])
-    assert "a key of region 230000" in _refused(machine.run("trust", "draft", source, "--out", out))
+    assert "a key of region 230000" in refused(machine.run("trust", "draft", source, "--out", out))
     source.write_text(
         _source(tmp_path, roots, ["own.json"]).read_text().replace('"test"', '"production"')
     )
-    assert "a test key on a production list" in _refused(
+    assert "a test key on a production list" in refused(
         machine.run("trust", "draft", source, "--out", out)
     )
 
@@ -416,22 +368,22 @@ def test_draft_from_something_else_than_a_source_says_so(
     """Files that are no source at all give one line too."""
     source, out = tmp_path / "source.json", tmp_path / "draft"
     source.write_text(text, encoding="latin-1")
-    assert message in _refused(machine.run("trust", "draft", source, "--out", out))
+    assert message in refused(machine.run("trust", "draft", source, "--out", out))
 
 
-def test_record_whose_kid_is_not_the_keys_is_refused(machine: Machine, tmp_path: Path) -> None:
+def test_record_whose_kid_is_not_the_keys_isrefused(machine: Machine, tmp_path: Path) -> None:
     """The kid in a record is for people to compare; it must be the key's own."""
     record, out = tmp_path / "record.json", tmp_path / "roots"
     name = machine.new_key("trust-root")
     record.write_text(machine.export(name, tmp_path / "r").read_text().replace(name, "00000000"))
     result = machine.run("trust", "roots", record, "--epoch", 1, "--threshold", 1, "--out", out)
-    assert f"the key's own is {name}" in _refused(result)
+    assert f"the key's own is {name}" in refused(result)
 
 
 @pytest.mark.parametrize("command", ["keys", "trust"])
 def test_help_of_every_command_tells_what_it_does(machine: Machine, command: str) -> None:
     """Each command has a sentence, and each of its options too."""
-    group: click.Group = getattr(cli, command)
+    group = GROUPS[command]
     assert group.help
     for name, sub in group.commands.items():
         assert sub.help, name
@@ -461,7 +413,7 @@ def test_wrong_call_exits_with_2_and_says_what_is_wrong(
     assert message in result.stderr
 
 
-def test_roots_of_another_purpose_or_of_two_environments_are_refused(
+def test_roots_of_another_purpose_or_of_two_environments_arerefused(
     machine: Machine, tmp_path: Path
 ) -> None:
     """Only roots of one environment make a file of roots."""
@@ -469,17 +421,17 @@ def test_roots_of_another_purpose_or_of_two_environments_are_refused(
     code = machine.export(machine.new_key("code"), tmp_path / "code.json")
     root = machine.export(machine.new_key("trust-root"), tmp_path / "root.json")
     end = ["--epoch", 1, "--threshold", 1, "--out", out]
-    assert "for code, not for trust-root" in _refused(machine.run("trust", "roots", code, *end))
+    assert "for code, not for trust-root" in refused(machine.run("trust", "roots", code, *end))
     other = machine.export(machine.new_key("trust-root"), tmp_path / "other.json")
     other.write_text(other.read_text().replace('"test"', '"production"'))
-    assert "different environments" in _refused(machine.run("trust", "roots", root, other, *end))
+    assert "different environments" in refused(machine.run("trust", "roots", root, other, *end))
     other.write_text(other.read_text().replace('"production"', '"demo"'))
-    assert "not one of production, test" in _refused(
+    assert "not one of production, test" in refused(
         machine.run("trust", "roots", root, other, *end)
     )
     weak = json.loads(root.read_text()) | {"public_key": "00" * 32}
     other.write_text(json.dumps(weak))
-    assert "main subgroup" in _refused(machine.run("trust", "roots", other, *end))
+    assert "main subgroup" in refused(machine.run("trust", "roots", other, *end))
     assert not out.exists()
 
 
@@ -506,9 +458,9 @@ def test_keys_in_a_token_live_their_life_by_the_same_commands(machine: Machine, 
     machine.do(*token, "export-public", made[:8], "--out", machine.folder / "record")
     assert json.loads((machine.folder / "record").read_text())["kid"] == made[:8]
     assert "suspended" in machine.do("keys", "suspend", made[:8])
-    assert "is in the token" in _refused(machine.run("keys", "destroy", made[:8], "--yes"))
+    assert "is in the token" in refused(machine.run("keys", "destroy", made[:8], "--yes"))
     assert "destroyed" in machine.do(*token, "destroy", made[:8], "--yes")
-    assert own in _refused(machine.run(*token, "retire", own))
+    assert own in refused(machine.run(*token, "retire", own))
 
 
 def test_keys_with_half_a_token_is_a_wrong_call(machine: Machine, hsm: Hsm) -> None:
@@ -523,6 +475,6 @@ def test_keys_with_a_token_that_refuses_says_why_in_one_line(machine: Machine, h
     """A wrong PIN, and a token that is not there."""
     place = hsm.new_token()
     rest = ("--module", place.module, "--pin-file", place.pin_file, "list")
-    assert "has no token 'other'" in _refused(machine.run("keys", "--token", "other", *rest))
+    assert "has no token 'other'" in refused(machine.run("keys", "--token", "other", *rest))
     place.pin_file.write_text("wrong\n")
-    assert "is wrong" in _refused(machine.run("keys", "--token", place.label, *rest))
+    assert "is wrong" in refused(machine.run("keys", "--token", place.label, *rest))

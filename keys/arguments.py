@@ -1,0 +1,117 @@
+"""What `celadon keys` and `celadon trust` share: types, options, files, one-line errors. Shell."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from keys import keyfile
+from keys.errors import KeysError, SourceFileError
+from keys.files import read_private
+from keys.instants import parse_time
+from keys.kid import KID_BYTES
+from keys.trustlist import MAX_BYTES
+
+__all__ = [
+    "FILE", "KID", "NEW_FILE", "OUT", "PASSPHRASE", "STORE", "TIME", "Group", "ask_passphrase",
+    "read_clock", "read_file", "read_text", "write_new",
+]  # fmt: skip
+
+_REFUSED: Final = 1
+
+
+class Group(click.Group):
+    """Turns our errors into one line and exit code 1, never into a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (KeysError, UnicodeError) as error:
+            reason = str(error)
+        except OSError as error:
+            reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        click.echo(f"error: {reason}", err=True)
+        return ctx.exit(_REFUSED)
+
+
+class _Time(click.ParamType[int]):
+    """A time such as 2020-12-13T00:00:00Z, or "now"."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if value == "now":
+            return read_clock()
+        try:
+            return parse_time(value)
+        except SourceFileError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Kid(click.ParamType[bytes]):
+    """A key's name: eight hex digits."""
+
+    name = "kid"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bytes:
+        try:
+            return keyfile.hex_bytes(value, KID_BYTES, "a kid")
+        except SourceFileError as error:
+            self.fail(str(error), param, ctx)
+
+
+TIME: Final = _Time()
+KID: Final = _Kid()
+FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
+NEW_FILE: Final = click.Path(path_type=Path, dir_okay=False)
+STORE = click.option(
+    "--store", "folder", required=True, envvar="CELADON_KEYSTORE", metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The keystore; or set CELADON_KEYSTORE.",
+)  # fmt: skip
+PASSPHRASE = click.option(
+    "--passphrase-file", type=FILE, envvar="CELADON_PASSPHRASE_FILE",
+    help="Read the passphrase from the first line of a file that only you can read; else it is "
+    "asked for.",
+)  # fmt: skip
+OUT = click.option(
+    "--out", required=True, type=NEW_FILE, help="The file to write. It must not exist yet."
+)
+
+
+def ask_passphrase(file: Path | None, *, confirm: bool = False) -> str:
+    if file is None:
+        entered: str = click.prompt(
+            "Passphrase", hide_input=True, confirmation_prompt=confirm, err=True
+        )
+        return entered
+    content = read_private(file)
+    try:
+        return content.decode().partition("\n")[0]
+    except UnicodeDecodeError:
+        # Its text, and the object itself, hold what could not be decoded.
+        raise SourceFileError(f"{file}: the passphrase is not in UTF-8") from None
+
+
+def read_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 2**10)
+
+
+def read_text(path: Path) -> str:
+    return path.read_text("utf-8")
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """A new file; never over an old one, which somebody may have signed already."""
+    with path.open("xb") as file:
+        file.write(data)
+
+
+def read_clock() -> int:
+    return int(time.time())

@@ -1,0 +1,138 @@
+"""Putting a trust list in place: where everybody reads it, and where an issuer does. Shell.
+
+A list takes its place only where a verifier that holds what stands there would take it, and then
+durably and as a whole. Two that publish at once take turns, folder by folder.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from keys.errors import SourceFileError, TrustListError
+from keys.files import locked, replace_public
+from keys.trustenvelope import parse_envelope
+from keys.trustlist import (
+    MAX_BYTES,
+    Roots,
+    TrustList,
+    decode_roots,
+    decode_trust_list,
+    encode_roots,
+)
+from keys.trustupdate import accept_trust_list
+
+__all__ = ["ROOTS_FILE", "TRUST_LIST_FILE", "Place", "newer_trust_list", "put_trust_list"]
+
+ROOTS_FILE: Final = "roots.cbor"
+TRUST_LIST_FILE: Final = "trust-list.cbor"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder for the list.
+
+    Attributes:
+        keeps_roots: Whether its reader has the roots there too, as an issuer has: then those are
+            the ones that it trusts.
+    """
+
+    folder: Path
+    keeps_roots: bool
+
+    @property
+    def list_file(self) -> Path:
+        return self.folder / TRUST_LIST_FILE
+
+    @property
+    def roots_file(self) -> Path:
+        return self.folder / ROOTS_FILE
+
+    def accept(self, data: bytes, roots: Roots, now: int) -> TrustList:
+        """The list in *data*, if it may take the place of the one that stands here."""
+        found = _read(self.roots_file) if self.keeps_roots else None
+        if found is not None:
+            roots = _said_of(self.roots_file, lambda: decode_roots(found))
+        return accept_trust_list(self.held(), data, roots=roots, now=now)
+
+    def held(self) -> TrustList | None:
+        """What stands here, or None. Verifies no signature: it may be older than the roots are."""
+        data = _read(self.list_file)
+        return None if data is None else _said_of(self.list_file, lambda: _content(data))
+
+    def put(self, data: bytes, trust: TrustList) -> None:
+        # The list first: a crash between the two leaves old roots beside a list that they signed.
+        replace_public(self.list_file, data)
+        if self.keeps_roots:
+            replace_public(self.roots_file, encode_roots(trust.roots))
+
+
+def put_trust_list(data: bytes, places: Sequence[Place], *, roots: Roots, now: int) -> TrustList:
+    """Put *data* into all of *places*, in this order, or into none of them.
+
+    Everybody's place comes first: verifiers should know keys before an issuer signs with them. A
+    crash between two places is mended by doing it again.
+
+    Args:
+        data: A whole list.
+        places: Whose readers get it.
+        roots: What readers trust that have no roots of their own.
+        now: UNIX seconds.
+
+    Raises:
+        TrustListError: The reader of one of these places would not take it.
+        SourceFileError: What stands there is not a list, or no roots.
+        OSError: A folder cannot be read or written.
+    """
+    if not places:
+        raise ValueError("a list needs a place")
+    with ExitStack() as stack:
+        for place in places:
+            stack.enter_context(locked(place.folder))
+        for place in places:
+            trust = place.accept(data, roots, now)
+        for place in places:
+            place.put(data, trust)
+    return trust
+
+
+def newer_trust_list(data: bytes, published: Path) -> bytes:
+    """*data*, or what is published already where that is the later list of the two.
+
+    For an issuer that runs on while its list's keepers publish: what it read when it started must
+    not take the place of what they put there since. Verifies no signature.
+    """
+    try:
+        there = _read(published)
+        if there is not None and _rank(there) > _rank(data):
+            return there
+    except TrustListError:  # nothing that could be newer
+        pass
+    return data
+
+
+def _rank(data: bytes) -> tuple[int, int]:
+    trust = _content(data)
+    return trust.roots.epoch, trust.version
+
+
+def _content(data: bytes) -> TrustList:
+    return decode_trust_list(parse_envelope(data).payload)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+
+
+def _said_of(path: Path, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except TrustListError as error:
+        raise SourceFileError(f"{path}: {error}") from error
