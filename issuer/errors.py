@@ -51,6 +51,10 @@ class PublishError(IssuerError):
     """A status list would not be taken by verifiers who hold the last one. Nothing is published."""
 
 
+class IssuerEndedError(IssuerError):
+    """The trust list says that we issue codes no more, and who does."""
+
+
 class NoCodeKeyError(IssuerError):
     """No code key of ours is in force for as long as a code would be."""
 

@@ -21,7 +21,12 @@ from issuer.batches import (
     person_keys,
 )
 from issuer.decisions import Cause, Decision, judge
-from issuer.errors import IdempotencyConflictError, IssuerError, NoPersonError
+from issuer.errors import (
+    IdempotencyConflictError,
+    IssuerEndedError,
+    IssuerError,
+    NoPersonError,
+)
 from issuer.lists import day_of, take_positions
 from issuer.mint import expiries
 from issuer.pipeline import mint_checked
@@ -136,9 +141,11 @@ def issue(tx: Tx, requests: Sequence[CodeRequest]) -> IssuedSet:
     """Codes for all of *requests*, or for each the reason why not.
 
     Raises:
+        IssuerEndedError: The trust list says that another region issues them now.
         IssuerError: Something is wrong with one of them that spoils the transaction (a damaged
             row), or with all of them (no key, no list). Roll back; try them one by one.
     """
+    _require_going_on(tx)
     ids = [batch_id(tx.secrets, r.subject, r.idempotency_key) for r in requests]
     held = find_batches(tx.store, tx.secrets, list(dict.fromkeys(ids)))
     first = dict(zip(ids[::-1], requests[::-1], strict=True))
@@ -153,6 +160,13 @@ def issue(tx: Tx, requests: Sequence[CodeRequest]) -> IssuedSet:
     ]
     repeated = [row[0] for row in held.values()]
     return IssuedSet(results, judged.events + events, repeated, judged.lists)
+
+
+def _require_going_on(tx: Tx) -> None:
+    """No code of an issuer that has ended, not even one made earlier: whoever asks learns whose."""
+    ending = tx.authority.issuer.ending
+    if ending is not None and tx.now >= ending.ends_at:
+        raise IssuerEndedError(f"codes are issued by {ending.successor} now")
 
 
 def _plan(

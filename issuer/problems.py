@@ -60,6 +60,7 @@ class Problem(enum.StrEnum):
     IDEMPOTENCY_KEY = "idempotency-key"
     IDEMPOTENCY_CONFLICT = "idempotency-conflict"
     COLOUR_PENDING = "colour-pending"
+    ISSUER_ENDED = "issuer-ended"
     TOO_MANY = "too-many"
     TOO_MANY_READS = "too-many-reads"
     # Ours.
@@ -148,6 +149,10 @@ TEXTS: Final[Mapping[Problem, Text]] = {
     Problem.COLOUR_PENDING: Text(
         "数据尚未齐全，暂时不能发码，请稍后再试或联系工作人员。",
         "Data is still missing, so no code can be made yet: try again later or ask the staff.",
+    ),
+    Problem.ISSUER_ENDED: Text(
+        "本地健康码已停用，请申领接续的健康码，或到人工窗口办理。",
+        "This city's health code has ended: get a code of its successor, or ask the staff.",
     ),
     Problem.TOO_MANY: Text("一次请求的数量过多。", "Too many at once."),
     Problem.TOO_MANY_READS: Text("查询次数过多，请稍后再试。", "Read too often: try again later."),
