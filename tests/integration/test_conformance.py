@@ -1,5 +1,7 @@
 """The conformance suite, through its protocol, and what its README says of it."""
 
+import json
+import re
 import shutil
 import sys
 from collections import Counter
@@ -10,9 +12,11 @@ import pytest
 
 from tests.vectors.cases import AREAS, FOLDER, case_folders, expected
 from tests.vectors.run import ask, main
+from verifier.check import Reason
 
+ROOT: Final = Path(__file__).parents[2]
 OURS: Final = [sys.executable, "-m", "tests.vectors.ours"]
-NODE: Final = Path(__file__).parents[1] / "peers" / "node" / "conformance.mjs"
+NODE: Final = ROOT / "tests" / "peers" / "node" / "conformance.mjs"
 ACCEPTS_ALL: Final = [
     "sh",
     "-c",
@@ -60,6 +64,36 @@ def test_command_that_skips_everything_has_not_passed(capsys: pytest.CaptureFixt
 
 def _row(area: str, *counts: int) -> str:
     return f"{area:<16}" + "".join(f"{count:>9}" for count in counts)
+
+
+@pytest.mark.parametrize(
+    ("area", "page", "heading"),
+    [
+        ("code", "code.md", "## The check"),
+        ("trust-list", "trust-list.md", "## Acceptance"),
+        ("status-list", "status-list.md", "## Verification"),
+    ],
+    ids=lambda value: value if str(value).endswith(".md") else "",
+)
+def test_every_step_of_the_page_has_a_case_and_every_case_its_step(
+    area: str, page: str, heading: str
+) -> None:
+    """What a page says can be refused, at which step and why, is what the cases refuse."""
+    text = (ROOT / "docs" / "spec" / page).read_text(encoding="utf-8").partition(heading)[2]
+    rows = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", text.partition("\n## ")[0], re.MULTILINE)
+    named = {(int(step), name) for step, cell in rows for name in _NAMES.findall(cell)}
+    asked = {
+        (json.loads((case / "case.json").read_bytes()).get("step"), _refusal(expected(case)))
+        for case in case_folders(area)
+    }
+    assert asked - {(None, "admitted"), (None, "accepted")} == named
+
+
+_NAMES: Final = re.compile(rf"\b(?:{'|'.join(Reason)}|[A-Za-z]+Error)(?![\w-])")
+
+
+def _refusal(answer: dict[str, str]) -> str:
+    return answer.get("reason") or answer["result"]
 
 
 def test_readme_counts_the_cases() -> None:

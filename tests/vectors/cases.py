@@ -35,6 +35,7 @@ class Case:
         expected: The answer.
         inputs: Files by name.
         given: What else the question needs: now, policy, world.
+        step: The step of the spec page that refuses; None where all pass, or none is numbered.
     """
 
     area: str
@@ -43,6 +44,7 @@ class Case:
     expected: Mapping[str, object]
     inputs: Mapping[str, bytes]
     given: Mapping[str, object] = field(default_factory=dict)
+    step: int | None = None
 
     def files(self) -> dict[str, bytes]:
         """Its files by their path below the area's folder."""
@@ -53,6 +55,7 @@ class Case:
             "asked": AREAS[self.area],
             "about": self.about,
             **({} if number is None else {"bad_input": f"C{number[1]}"}),
+            **({} if self.step is None else {"step": self.step}),
             **self.given,
         }
         made = {

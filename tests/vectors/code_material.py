@@ -9,6 +9,8 @@ from tests.code_support import DAY_S, NOW, SHAANXI, seed, signer
 from tests.vectors.cases import Case
 from verifier.check import Reason
 from verifier.claims import HOUR_S, Claims, Colour, Cti, sign_code
+from verifier.errors import TransportError
+from verifier.transport import decode_text
 
 __all__ = [
     "CODER",     "CODE_SEED",     "CTI",     "EXP",     "GOOD",     "HEADER",     "HOLDER",
@@ -28,6 +30,7 @@ class Vector:
     Attributes:
         before: Texts that the same door was shown a moment before.
         colour: What staff see of it, where the policy lets them.
+        step: Only where the reason does not say it.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Vector:
     policy: str = "venue"
     before: tuple[str, ...] = ()
     colour: Colour | None = None
+    step: int | None = None
 
     def case(self) -> Case:
         """Its folder."""
@@ -64,7 +68,44 @@ class Vector:
             },
             {name: text.encode("utf-8", "surrogatepass") for name, text in shown.items()},
             {**given, "before": list(earlier)} if earlier else given,
+            self.step or _step(Reason(self.reason), text),
         )
+
+
+_STEPS: Final = {
+    Reason.WRONG_TYPE: 2,
+    Reason.CLOCK: 3,
+    Reason.STALE_TRUST: 4,
+    Reason.KEY_WITHDRAWN: 5,
+    Reason.UNKNOWN_KEY: 5,
+    Reason.KEY_PURPOSE: 6,
+    Reason.ISSUER_ENDED: 6,
+    Reason.KEY_NOT_IN_FORCE: 6,
+    Reason.OUT_OF_SCOPE: 6,
+    Reason.BAD_SIGNATURE: 7,
+    Reason.NOT_YET: 8,
+    Reason.EXPIRED: 8,
+    Reason.PRESENTATION_OLD: 9,
+    Reason.PRESENTATION_AHEAD: 9,
+    Reason.NO_STATUS: 10,
+    Reason.STALE_STATUS: 10,
+    Reason.STATUS_UNKNOWN: 10,
+    Reason.WITHDRAWN: 10,
+    Reason.SUPERSEDED: 10,
+    Reason.NOT_ADMITTED: 11,
+    Reason.REPEATED: 12,
+}
+
+
+def _step(reason: Reason, text: str) -> int | None:
+    """The step that gives *reason*, or None where all pass."""
+    if reason is not Reason.MALFORMED:
+        return _STEPS.get(reason)
+    try:
+        decode_text(text)
+    except TransportError:
+        return 1
+    return 2
 
 
 CODE_SEED: Final = seed("610000 code")

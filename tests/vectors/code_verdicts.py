@@ -263,12 +263,14 @@ def _presentations() -> Iterator[Vector]:
         presentation(ends_now, now=NOW + 5),
         Reason.EXPIRED,
     )
-    yield replace(ahead, now=NOW - 5)
+    yield replace(ahead, now=NOW - 5, step=9)
     begins_now = sign_code(replace(claims, exp=NOW + DAY_S), CODER)
     behind = presentation(begins_now, now=NOW - 5)
     about = "The phone's time lies before the code's beginning."
-    yield outcome_is("C066-before-the-beginning", about, behind, Reason.NOT_YET)
-    yield from _stolen(code)
+    early = outcome_is("C066-before-the-beginning", about, behind, Reason.NOT_YET)
+    yield replace(early, step=9)
+    for vector in _stolen(code):
+        yield replace(vector, step=7 if vector.name == "C067-code-forged" else 9)
     yield malformed("C068-without-presentation", "A phone code by itself.", code)
     stripped = envelope(
         HEADER, b"\xa0", PAYLOAD[:1] + M1 + h("0745") + Cti(1, 4712).encode() + M3, code[-64:]

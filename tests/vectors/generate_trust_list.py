@@ -71,6 +71,7 @@ class Vector:
     held: bytes | None = None
     roots: Roots = ROOTS
     now: int = NOW
+    step: int | None = None
 
     def case(self) -> Case:
         """Its folder."""
@@ -83,6 +84,7 @@ class Vector:
             {"result": self.expect, "holds": stays},
             {"roots.cbor": encode_roots(self.roots), "list.cbor": self.data, **before},
             {"now": self.now},
+            self.step,
         )
 
 
@@ -188,15 +190,39 @@ def envelope(change: Callable[[list[Any]], object], head: str = "d862") -> bytes
 def vectors() -> Iterator[Vector]:
     """All of them, in the order of docs/spec/trust-list.md."""
     yield from _accepted()
-    yield from _envelopes()
-    yield from _signatures()
-    yield from _payloads()
-    yield from _keys()
-    yield from _ending_shapes()
-    yield from _policy_shapes()
-    yield from _successions()
-    yield from _kept()
-    yield from _rotations()
+    yield from _at_step(1, _envelopes())
+    yield from _at_step(2, _signatures())
+    yield from _at_step(3, _payloads())
+    yield from _at_step(3, _keys())
+    yield from _at_step(3, _ending_shapes())
+    yield from _at_step(3, _policy_shapes())
+    yield from _at_step(6, _successions())
+    yield from _at_step(8, _kept())
+    yield from _at_step(5, _rotations())
+
+
+#: Errors that one step alone can give, and names of lists for which another errs than their group.
+_STEP_OF_ERROR: Final = {
+    "TrustListEnvironmentError": 4,
+    "TrustListEpochError": 5,
+    "TrustListWithdrawalError": 8,
+    "TrustListStepError": 7,
+    "TrustListClockError": 9,
+    "TrustListExpiredError": 9,
+}
+_STEP_OF_NAME: Final = {
+    "signature-one-twice": 1,
+    "signature-fourth-by-a-stranger": 5,
+    "rotation-without-old-quorum": 2,
+    "rotation-removed-root-counts-no-more": 2,
+}
+
+
+def _at_step(step: int, made: Iterator[Vector]) -> Iterator[Vector]:
+    """Those that are refused, with the step that does it: *step* or another that is known."""
+    for vector in made:
+        known = _STEP_OF_NAME.get(vector.name, _STEP_OF_ERROR.get(vector.expect, step))
+        yield vector if vector.expect == "accepted" else replace(vector, step=known)
 
 
 def _accepted() -> Iterator[Vector]:

@@ -202,8 +202,8 @@ function issuerOf(value) {
   const members = membersOf(value, [1, 2, 3, 4, 5, 6, 7, 8], [9]);
   const [region, nameZh, nameEn, statusBase, firstList, lastList, contact, keys, ending] = members;
   refuseIf(![nameZh, nameEn, statusBase, contact].every(isLine), "Format");
-  refuseIf(!isRegion(region) || !isCount(firstList) || !isCount(lastList), "Format");
-  refuseIf(firstList > lastList || lastList >= 2 ** 20, "Range");
+  refuseIf(!isRegion(region) || ![firstList, lastList].every(isNumber), "Format");
+  refuseIf(firstList < 0 || firstList > lastList || lastList >= 2 ** 20, "Range");
   const listed = arrayOf(keys).map(keyOf);
   ascending(listed.map(({ publicKey }) => publicKey), "Key");
   const end = endingOf(ending);
@@ -215,8 +215,8 @@ function issuerOf(value) {
 function keyOf(value) {
   refuseIf(!Array.isArray(value) || value.length !== 4, "Format");
   const [publicKey, purpose, notBefore, notAfter] = value;
-  refuseIf(!isCount(notBefore) || !isCount(notAfter), "Format");
-  refuseIf(purpose === "trust-root" || notBefore >= notAfter, "Key");
+  refuseIf(![notBefore, notAfter].every(isNumber), "Format");
+  refuseIf(purpose === "trust-root" || notBefore < 0 || notBefore >= notAfter, "Key");
   refuseIf(!PURPOSES.includes(purpose), "Format");
   return { publicKey: publicKeyOf(publicKey), purpose, notBefore, notAfter };
 }
@@ -225,8 +225,8 @@ function endingOf(value) {
   if (value === undefined) return null;
   refuseIf(!Array.isArray(value) || value.length !== 3, "Format");
   const [successor, endsAt, graceUntil] = value;
-  refuseIf(!isRegion(successor) || !isCount(endsAt) || !isCount(graceUntil), "Format");
-  refuseIf(endsAt > graceUntil, "Successor");
+  refuseIf(!isRegion(successor) || ![endsAt, graceUntil].every(isNumber), "Format");
+  refuseIf(endsAt < 0 || endsAt > graceUntil, "Successor");
   return { successor, endsAt, graceUntil };
 }
 
@@ -287,8 +287,12 @@ function keyed(publicKeys) {
   return byKid;
 }
 
+function isNumber(value) {
+  return typeof value === "number";
+}
+
 function isCount(value) {
-  return typeof value === "number" && value >= 0;
+  return isNumber(value) && value >= 0;
 }
 
 function isLine(value) {
