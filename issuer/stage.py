@@ -218,4 +218,4 @@ def _new_key(keystore: Keystore, purpose: Purpose, region: str, *, now: int) -> 
 
 
 def _listed(info: KeyInfo) -> ListedKey:
-    return ListedKey(info.public_key, info.purpose, info.not_before, info.not_after)
+    return ListedKey(info.public_key, info.purpose, info.not_before, info.honoured_until)

@@ -20,6 +20,7 @@ from keys.arguments import (
     Group,
     ask_passphrase,
     read_clock,
+    read_file,
     write_new,
 )
 from keys.errors import SourceFileError
@@ -27,7 +28,11 @@ from keys.instants import format_time
 from keys.keyring import Keyring, TokenKeyring, TokenPlace, open_token
 from keys.kid import cose_key
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
+from keys.rotation import Supply, off_the_list, onto_the_list
+from keys.rotation import rotate as run_rotation
 from keys.store import Keystore
+from keys.trustlist import TrustList, decode_roots, verify_trust_list
+from keys.trustplace import ROOTS_FILE, TRUST_LIST_FILE
 
 __all__ = ["keys"]
 
@@ -178,6 +183,88 @@ def compromise(asked: _Asked, kid: bytes) -> None:
 def destroy(asked: _Asked, kid: bytes) -> None:
     """Overwrite and remove a key's secret, or a token's key. Its public record stays."""
     click.echo(_line(_open(asked).move(kid, KeyState.DESTROYED, read_clock())))
+
+
+@keys.command()
+@click.option(
+    "--region", required=True, envvar="CELADON_REGION", metavar="CODE",
+    help="Whose code keys: six digits of GB/T 2260; or set CELADON_REGION.",
+)  # fmt: skip
+@click.option(
+    "--trust", "trust_folder", required=True, envvar="CELADON_TRUST", metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder with roots.cbor and the trust-list.cbor held; or set CELADON_TRUST.",
+)  # fmt: skip
+@click.option(
+    "--days", default=Supply().days, show_default=True, envvar="CELADON_CODE_KEY_DAYS", type=int,
+    help="Days after today that have their keys already.",
+)  # fmt: skip
+@click.option(
+    "--shards", default=Supply().shards, show_default=True, envvar="CELADON_CODE_KEY_SHARDS",
+    type=int, help="Keys of one day.",
+)  # fmt: skip
+@click.option(
+    "--spares", default=Supply().spares, show_default=True, envvar="CELADON_CODE_KEY_SPARES",
+    type=int, help="Keys in reserve.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False),
+    help="Write the records that the next trust list needs into this folder, one file a key.",
+)  # fmt: skip
+@click.pass_obj
+def rotate(  # noqa: PLR0913, PLR0917 - click hands over one argument for each option
+    asked: _Asked,
+    region: str,
+    trust_folder: Path,
+    days: int,
+    shards: int,
+    spares: int,
+    out: Path | None,
+) -> None:
+    """Make, activate, retire and destroy the code keys of these days.
+
+    Keys are made for the days ahead, and spare ones; those whose day has come and that have been
+    on the trust list for 24 hours begin to sign; a spare one takes the place of each that is lost,
+    stolen or late. Keys whose day is over stop, and are destroyed when their last code has expired.
+
+    Says what it did and what has to be carried to the keepers of the trust list. Run it as often
+    as you like, from a timer: the second time it does nothing.
+    """
+    try:
+        supply = Supply(days, shards, spares)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    held = _held_list(trust_folder)
+    ring, now = _open(asked), read_clock()
+    done = run_rotation(ring, held, region=region, supply=supply, now=now)
+    for info in done.made:
+        click.echo(f"made       {_line(info)}")
+    for info in done.moved:
+        click.echo(f"moved      {_line(info)}")
+    infos = [info for info in ring.held() if info.region == region]
+    for info in onto_the_list(infos, held, now):
+        written = "" if out is None else f"  {_write_record(out, info)}"
+        click.echo(f"list it    {_line(info)}{written}")
+    for info in off_the_list(infos, held, now):
+        what = "withdraw  " if info.state is KeyState.COMPROMISED else "unlist    "
+        click.echo(f"{what} {_line(info)}")
+
+
+def _held_list(folder: Path) -> TrustList | None:
+    """The trust list held; None where there is none yet. Its age does not matter here."""
+    try:
+        roots, data = read_file(folder / ROOTS_FILE), read_file(folder / TRUST_LIST_FILE)
+    except FileNotFoundError:
+        return None
+    return verify_trust_list(data, decode_roots(roots))
+
+
+def _write_record(folder: Path, info: KeyInfo) -> Path:
+    """The same key always gives the same file, so it may be there already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{info.kid.hex()}.json"
+    path.write_text(keyfile.encode_public_record(info), "utf-8")
+    return path
 
 
 @keys.command("export-public")

@@ -5,7 +5,7 @@ everything else, and the private halves in a PKCS#11 token. ADR 0007 says why.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -29,11 +29,14 @@ class Keyring(Protocol):
         self, purpose: Purpose, region: str, not_before: int, not_after: int, *, now: int
     ) -> KeyInfo: ...
     def keys(self) -> tuple[KeyInfo, ...]: ...
+    def held(self) -> tuple[KeyInfo, ...]: ...
     def info(self, kid: bytes) -> KeyInfo: ...
     def signer(
         self, kid: bytes, *, purpose: Purpose, region: str, clock: Callable[[], int]
     ) -> RecordedSigner: ...
     def move(self, kid: bytes, state: KeyState, now: int) -> KeyInfo: ...
+    def published(self, kid: bytes, at: int) -> KeyInfo: ...
+    def alone(self) -> AbstractContextManager[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,9 @@ class TokenKeyring:
     def keys(self) -> tuple[KeyInfo, ...]:
         return self._store.keys_in(self._token.serial)
 
+    def held(self) -> tuple[KeyInfo, ...]:
+        return self.keys()
+
     def info(self, kid: bytes) -> KeyInfo:
         return self._store.info_in(kid, self._token.serial)
 
@@ -125,6 +131,13 @@ class TokenKeyring:
         return self._store.move(
             kid, state, now, erase=lambda info: self._token.destroy(info.public_key)
         )
+
+    def published(self, kid: bytes, at: int) -> KeyInfo:
+        self.info(kid)
+        return self._store.published(kid, at)
+
+    def alone(self) -> AbstractContextManager[None]:
+        return self._store.alone()
 
 
 @contextmanager

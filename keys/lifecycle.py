@@ -20,7 +20,21 @@ from keys.instants import format_time
 from keys.kid import kid
 from keys.purpose import Environment, Purpose
 
-__all__ = ["ALLOWED_MOVES", "Environment", "KeyInfo", "KeyState", "Moved", "Purpose", "new_key"]
+__all__ = [
+    "ALLOWED_MOVES",
+    "CODE_LIFE_S",
+    "Environment",
+    "KeyInfo",
+    "KeyState",
+    "Moved",
+    "Purpose",
+    "new_key",
+]
+
+
+#: No code ends later than this after it was signed (docs/spec/issuing.md). A test holds the two
+#: together, for codes are not known here.
+CODE_LIFE_S: Final = 7 * 86_400
 
 
 class KeyState(StrEnum):
@@ -64,6 +78,7 @@ class KeyInfo:
         not_before: UNIX seconds, the first at which it may sign.
         not_after: UNIX seconds, the first at which it may not.
         history: Every state, in order; the last is the present one.
+        published_at: When the first trust list that named it was issued, as far as we saw.
     """
 
     public_key: PublicKey
@@ -73,6 +88,7 @@ class KeyInfo:
     not_before: int
     not_after: int
     history: tuple[Moved, ...]
+    published_at: int | None = None
 
     @property
     def kid(self) -> bytes:
@@ -81,6 +97,11 @@ class KeyInfo:
     @property
     def state(self) -> KeyState:
         return self.history[-1].state
+
+    @property
+    def honoured_until(self) -> int:
+        """The first second at which nothing that it signed counts: of a code key, codes live on."""
+        return self.not_after + (CODE_LIFE_S if self.purpose is Purpose.CODE else 0)
 
     def moved(self, state: KeyState, now: int) -> "KeyInfo":
         """The record after a move.

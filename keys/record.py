@@ -40,6 +40,7 @@ def encode_stored_key(stored: StoredKey) -> bytes:
             info.not_before,
             info.not_after,
             [[moved.state.value, moved.at] for moved in info.history],
+            info.published_at,
             stored.seed if stored.token is None else stored.token,
         ]
     )
@@ -61,6 +62,7 @@ def decode_stored_key(content: bytes) -> StoredKey:
                 int(not_before),
                 int(not_after),
                 [_, *_] as history,
+                None | int() as published_at,
                 None | bytes() | str() as place,
             ] if not isinstance(place, bytes) or len(place) == SEED_BYTES:
                 info = KeyInfo(
@@ -71,6 +73,7 @@ def decode_stored_key(content: bytes) -> StoredKey:
                     not_before,
                     not_after,
                     tuple(_moved(entry) for entry in history),
+                    published_at,
                 )
                 if isinstance(place, str):
                     return StoredKey(info, None, place)

@@ -7,15 +7,17 @@
 
 Every byte of every file counts: a changed one is noticed when the folder is opened. What is not
 noticed: a whole file put back from an older copy, or taken away. Nothing is cached but the
-master key, and the record of a key that is signing, until its file changes: a key that another
-process marks as compromised signs nothing here from then on.
+master key, and records until their files change: a key that another process marks as compromised
+signs nothing here from then on.
 """
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from keys import files
 from keys.errors import (
@@ -46,10 +48,18 @@ _KEY: Final = re.compile(r"[0-9a-f]{8}\.key", re.ASCII)
 _SECRET: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\.secret", re.ASCII)
 
 
+class _Record(NamedTuple):
+    """A key's record as it was read from a file with these marks. Never a seed."""
+
+    marks: tuple[int, int, int]
+    info: KeyInfo
+    token: str | None
+
+
 class Keystore:
     """An opened keystore. Make one with `create` or `open`."""
 
-    __slots__ = ("_folder", "_master", "_randomness")
+    __slots__ = ("_folder", "_master", "_randomness", "_seen")
 
     def __init__(
         self, folder: Path, master: Master, randomness: Callable[[int], bytes] = os.urandom
@@ -57,6 +67,7 @@ class Keystore:
         self._folder = folder
         self._master = master
         self._randomness = randomness
+        self._seen: dict[str, _Record] = {}
 
     @classmethod
     def create(  # noqa: PLR0913 - two Argon2id limits, randomness and environment are separate
@@ -134,11 +145,15 @@ class Keystore:
 
     def keys(self) -> tuple[KeyInfo, ...]:
         """The record of every key, destroyed ones and those in tokens too, by their beginning."""
-        return tuple(sorted((stored.info for stored in self._stored()), key=_by_time))
+        return tuple(sorted((record.info for record in self._records()), key=_by_time))
 
-    def keys_in(self, token: str) -> tuple[KeyInfo, ...]:
+    def held(self) -> tuple[KeyInfo, ...]:
+        """The record of every key that is, or was, in this folder and in no token."""
+        return self.keys_in(None)
+
+    def keys_in(self, token: str | None) -> tuple[KeyInfo, ...]:
         """The record of every key that was made in the token of this serial number."""
-        infos = (stored.info for stored in self._stored() if stored.token == token)
+        infos = (record.info for record in self._records() if record.token == token)
         return tuple(sorted(infos, key=_by_time))
 
     def info(self, kid: bytes) -> KeyInfo:
@@ -163,23 +178,11 @@ class Keystore:
     def watch(self, kid: bytes) -> Callable[[], KeyInfo]:
         """What gives the present record of one key, and opens its file only when that changed.
 
-        A move puts a new file there while the old one is still open, so its inode is another one.
+        A move puts a new file there while the old one is still open, so its inode is another one;
+        nobody can set a file's time of change back.
         """
-        path, held = str(self._folder / _key_file(kid)), None
-        marks: tuple[int, int, int] | None = None
-
-        def record() -> KeyInfo:
-            nonlocal marks, held
-            try:
-                status = os.stat(path)  # noqa: PTH116 - a third of the price, before every signature
-            except OSError as error:
-                raise KeystoreMissingError(f"{_key_file(kid)} is not in the keystore") from error
-            seen = status.st_ino, status.st_mtime_ns, status.st_size
-            if held is None or seen != marks:
-                marks, held = seen, self.info(kid)
-            return held
-
-        return record
+        path = os.path.join(self._folder, _key_file(kid))  # noqa: PTH118 - as `os.stat` wants it
+        return lambda: self._record(path).info
 
     def signer(
         self, kid: bytes, *, purpose: Purpose, region: str, clock: Callable[[], int]
@@ -241,6 +244,25 @@ class Keystore:
             self._seal(name, encode_stored_key(StoredKey(info, seed, stored.token)))
         return info
 
+    def published(self, kid: bytes, at: int) -> KeyInfo:
+        """Note that a trust list issued at this time names the key.
+
+        Raises:
+            KeystoreMissingError: No such key.
+        """
+        name = _key_file(kid)
+        with files.locked(self._folder):
+            stored = self._read_key(name)
+            info = replace(stored.info, published_at=at)
+            self._seal(name, encode_stored_key(replace(stored, info=info)))
+        return info
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One process or thread at a time is in here; others wait. For what takes several steps."""
+        with files.locked(self._folder / _MASTER):
+            yield
+
     def new_secret(self, name: str) -> bytes:
         """Make the named secret and give its 32 bytes.
 
@@ -272,9 +294,23 @@ class Keystore:
                 elif path.name != _MASTER:
                     raise KeystoreDamagedError(f"{path.name} does not belong in a keystore")
 
-    def _stored(self) -> list[StoredKey]:
-        names = [path.name for path in self._folder.iterdir() if _KEY.fullmatch(path.name)]
-        return [self._read_key(name) for name in names]
+    def _records(self) -> "list[_Record]":
+        with os.scandir(self._folder) as entries:
+            return [self._record(entry.path) for entry in entries if _KEY.fullmatch(entry.name)]
+
+    def _record(self, path: str) -> "_Record":
+        """What was read last, if the file is the same; else it is read."""
+        name = path.rpartition("/")[2]
+        try:
+            status = os.stat(path)  # noqa: PTH116 - before every signature: a third of the price
+        except OSError as error:
+            raise KeystoreMissingError(f"{name} is not in the keystore") from error
+        marks = status.st_ino, status.st_ctime_ns, status.st_size
+        held = self._seen.get(name)
+        if held is None or held.marks != marks:
+            stored = self._read_key(name)
+            held = self._seen[name] = _Record(marks, stored.info, stored.token)
+        return held
 
     def _create(self, name: str, content: bytes) -> None:
         with files.locked(self._folder):

@@ -84,7 +84,10 @@ def trust(environ: dict[str, str], now: int = NOW) -> None:
     keystore = Keystore.open(Path(environ["CELADON_KEYSTORE"]), passphrase)
     root = SeedSigner(bytes(32))
     roots = Roots(1, 1, (root.public_key,), Environment.TEST)
-    keys = [ListedKey(k.public_key, k.purpose, k.not_before, k.not_after) for k in keystore.keys()]  # noqa: SIM118 - a keystore
+    keys = [
+        ListedKey(info.public_key, info.purpose, info.not_before, info.honoured_until)
+        for info in keystore.keys()  # noqa: SIM118 - a keystore
+    ]
     issuer = ListedIssuer(
         region="610000",
         name_zh="陕西",

@@ -386,14 +386,15 @@ def test_repr_shows_no_secret(store: Keystore) -> None:
 
 RECORD: list[object] = [
     SeedSigner(bytes(range(32))).public_key, "code", "test", "610000", BEGIN, END,
-    [["active", BORN]], bytes(range(32)),
+    [["active", BORN]], None, bytes(range(32)),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("place", "value"),
     [(0, bytes(32)), (0, "key"), (1, "everything"), (2, "demo"), (4, "100"), (6, []),
-     (6, [["asleep", BORN]]), (6, [[BORN, "active"]]), (6, "active"), (7, bytes(31)), (7, None)],
+     (6, [["asleep", BORN]]), (6, [[BORN, "active"]]), (6, "active"), (7, "soon"),
+     (8, bytes(31)), (8, None)],
     ids=str,
 )  # fmt: skip
 def test_record_sealed_well_but_of_another_shape_is_refused(
