@@ -11,6 +11,8 @@ import re
 import zlib
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import reduce
+from operator import or_
 from typing import Final
 
 from nacl import bindings
@@ -229,15 +231,17 @@ def _revives(held: bytes, new: StatusList) -> bool:
     """Whether an entry left WITHDRAWN, or went from anything back to VALID."""
     before = int.from_bytes(held, "little")
     after = int.from_bytes(new.packed[: len(held)], "little")
-    if new.bits != BITS:
-        return bool(before & ~after)
-    ones = int.from_bytes(b"\x55" * len(held), "little")  # the lower bit of every entry
+    lowest = sum(1 << place for place in range(0, 8, new.bits))
+    ones = int.from_bytes(bytes((lowest,)) * len(held), "little")  # the lowest bit of every entry
+
+    def upper(entries: int) -> int:
+        return reduce(or_, (entries >> place for place in range(1, new.bits)), 0)
 
     def taken_back(entries: int) -> int:
-        return (entries | entries >> 1) & ones
+        return (entries | upper(entries)) & ones
 
     def withdrawn(entries: int) -> int:
-        return entries & ~(entries >> 1) & ones
+        return entries & ~upper(entries) & ones
 
     back_to_valid = taken_back(before) & ~taken_back(after)
     return bool(back_to_valid | withdrawn(before) & ~withdrawn(after))

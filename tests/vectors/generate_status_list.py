@@ -300,6 +300,12 @@ def _successions() -> Iterator[Vector]:
     one_less = signed(claims(list=list_of(b"\x80" + PACKED[1:], bits=1), **newer))
     about = "Lists of one bit: one comes to life."
     yield _refused("C090-one-bit-wide", about, "Cleared", one_less, held=one_bit)
+    wide = signed(claims(list=list_of(b"\x21" + PACKED[1:], bits=4)))
+    worse = signed(claims(list=list_of(b"\x11" + PACKED[1:], bits=4), **newer))
+    yield _accepted("next-four-bits-wide", "Lists of four bits: from 2 to 1.", worse, held=wide)
+    better = signed(claims(list=list_of(b"\x22" + PACKED[1:], bits=4), **newer))
+    about = "Lists of four bits: from 1 to 2."
+    yield _refused("C090-four-bits-wide", about, "Cleared", better, held=wide)
     another = good(sub=SHAANXI.uri(2), **newer)
     yield _refused("C090-another-list", "List 2 for list 1.", "Scope", another, held=held)
 
