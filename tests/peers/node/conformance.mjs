@@ -11,7 +11,8 @@ import { decodeBase45, TransportError } from "./base45.mjs";
 import { CborError, decodeCbor } from "./cbor.mjs";
 import { Door } from "./code.mjs";
 import { LogError, parseVkey, verifyCheckpoint, verifyProof } from "./log.mjs";
-import { acceptStatusList, recallStatusList, StatusListError } from "./statuslist.mjs";
+import { updateStatusList } from "./statusdelta.mjs";
+import { acceptStatusList, recallStatusList, statusAt, StatusListError } from "./statuslist.mjs";
 import {
   acceptTrustList,
   decodeRoots,
@@ -36,6 +37,23 @@ const AREAS = {
     return accepting(StatusListError, "list.cwt", held === null ? null : "held.cwt", () =>
       acceptStatusList(held, readFileSync(join(folder, "list.cwt")), trust, given.now),
     );
+  },
+
+  "status-delta"({ folder, given }) {
+    const { trust } = worldOf(folder, given);
+    const files = {
+      snapshotData: readFileSync(join(folder, "region.snapshot")),
+      deltaData: readFileSync(join(folder, "region.delta")),
+      listData: readFileSync(join(folder, "list.cwt")),
+      heldData: optional(join(folder, "held.delta")),
+    };
+    return answering(StatusListError, () => {
+      const list = updateStatusList(files, trust, given.now);
+      const indexes = Array.from({ length: list.packed.length * 4 }, (_, index) => index);
+      const taken = indexes.filter((index) => statusAt(list, index) > 0);
+      const entries = taken.map((index) => [index, statusAt(list, index)]);
+      return { result: "accepted", taken_back: Object.fromEntries(entries) };
+    });
   },
 
   "trust-list"({ folder, given }) {

@@ -18,12 +18,12 @@ export class StatusListError extends Error {
   }
 }
 
-function refuse(name) {
-  throw new StatusListError(`StatusList${name}Error`);
+export function refuse(result) {
+  throw new StatusListError(result);
 }
 
-function refuseIf(wrong, name) {
-  if (wrong) refuse(name);
+export function refuseIf(wrong, name) {
+  if (wrong) refuse(`StatusList${name}Error`);
 }
 
 /** The first second at which a list decides nothing any more. */
@@ -40,20 +40,19 @@ export function statusAt(list, index) {
 
 /** A list that was accepted earlier: steps 1 to 7. */
 export function recallStatusList(data, trust) {
-  const token = parse(data);
-  const found = trust.byKid.get(token.kid.toString("hex"));
-  refuseIf(found === undefined || found.key.purpose !== "status", "Signer");
-  refuseIf(!isSign1By(token, found.key.publicKey), "Signer");
-  const claims = claimsOf(token.payload);
-  requireInForce(found.key, claims.iat);
-  const number = numberOf(claims.sub, found.issuer);
-  return { ...claims, number, data, key: found.key, packed: inflate(claims.lst, claims.bits) };
+  const { payload, issuer, key } = signedPayload(data, TYP, MAX_TOKEN_BYTES, trust);
+  const claims = claimsOf(payload);
+  requireInForce(key, claims.iat);
+  const number = numberOf(claims.sub, issuer);
+  const packed = inflate(claims.lst, (MAX_ENTRIES * claims.bits) / 8);
+  refuseIf(packed.length === 0, "Format");
+  return { ...claims, number, data, key, packed };
 }
 
 /** The list to hold from now on. */
 export function acceptStatusList(held, data, trust, now) {
   const list = recallStatusList(data, trust);
-  refuseIf(list.iat > now || now >= list.exp, "Expired");
+  requireCurrent(list.iat, list.exp, now);
   requireInForce(list.key, now);
   if (held === null || held.data.equals(list.data)) return list;
   refuseIf(held.number !== list.number, "Scope");
@@ -72,27 +71,35 @@ function comesBack(held, list) {
   return false;
 }
 
-function parse(data) {
+/** Steps 1 to 3: what a status key signed as this type, and whose key that is. */
+export function signedPayload(data, typ, maxBytes, trust) {
+  const sign1 = formatted(Sign1Error, () => parseSign1(data, typ, maxBytes));
+  const found = trust.byKid.get(sign1.kid.toString("hex"));
+  refuseIf(found === undefined || found.key.purpose !== "status", "Signer");
+  refuseIf(!isSign1By(sign1, found.key.publicKey), "Signer");
+  return { payload: sign1.payload, ...found };
+}
+
+/** What `read` gives; its errors of this kind are those of a format. */
+export function formatted(kind, read) {
   try {
-    return parseSign1(data, TYP, MAX_TOKEN_BYTES);
+    return read();
   } catch (error) {
-    if (error instanceof Sign1Error) refuse("Format");
+    if (error instanceof kind) return refuseIf(true, "Format");
     throw error;
   }
 }
 
-function requireInForce(key, at) {
+export function requireInForce(key, at) {
   refuseIf(at < key.notBefore || at >= key.notAfter, "Signer");
 }
 
+export function requireCurrent(issuedAt, exp, now) {
+  refuseIf(issuedAt > now || now >= exp, "Expired");
+}
+
 function claimsOf(payload) {
-  let claims;
-  try {
-    claims = decodeCbor(payload, { ordered: false });
-  } catch (error) {
-    if (error instanceof CborError) refuse("Format");
-    throw error;
-  }
+  const claims = formatted(CborError, () => decodeCbor(payload, { ordered: false }));
   refuseIf(!hasExactly(claims, [2, 4, 6, 65533, 65534]), "Format");
   const [sub, exp, iat, list, ttl] = [2, 4, 6, 65533, 65534].map((label) => claims.get(label));
   refuseIf(!hasExactly(list, ["bits", "lst"]), "Format");
@@ -103,7 +110,7 @@ function claimsOf(payload) {
   return { sub, exp, iat, bits, lst };
 }
 
-function hasExactly(map, keys) {
+export function hasExactly(map, keys) {
   return map instanceof Map && map.size === keys.length && keys.every((key) => map.has(key));
 }
 
@@ -115,15 +122,14 @@ function numberOf(sub, issuer) {
   return number;
 }
 
-function inflate(lst, bits) {
-  const maxOutputLength = (MAX_ENTRIES * bits) / 8;
+/** Exactly one whole zlib stream. */
+export function inflate(stream, maxOutputLength) {
   let inflated;
   try {
-    inflated = inflateSync(lst, { maxOutputLength, info: true });
+    inflated = inflateSync(stream, { maxOutputLength, info: true });
   } catch {
-    return refuse("Format"); // whatever zlib finds wrong, or a byte too many
+    return refuseIf(true, "Format"); // whatever zlib finds wrong, or a byte too many
   }
-  const { buffer, engine } = inflated;
-  refuseIf(buffer.length === 0 || engine.bytesWritten !== lst.length, "Format");
-  return buffer;
+  refuseIf(inflated.engine.bytesWritten !== stream.length, "Format");
+  return inflated.buffer;
 }
