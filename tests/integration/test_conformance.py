@@ -1,7 +1,9 @@
 """The conformance suite, through its protocol, and what its README says of it."""
 
 import json
+import os
 import re
+import shlex
 import shutil
 import sys
 from collections import Counter
@@ -53,6 +55,27 @@ def test_command_that_answers_wrongly_fails(
     printed = capsys.readouterr().out
     refused = 'FAILED base45/bad-0\n  expected {"result": "TransportError"}\n  given    '
     assert refused in printed or " answers to 20 cases; " in printed
+
+
+def test_command_that_cannot_be_started_is_said_in_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A mistyped command is not an implementation that fails, and no traceback."""
+    assert main(["--", "/no/such/command"]) == 2
+    assert capsys.readouterr().out == "/no/such/command: No such file or directory\n"
+
+
+def test_shell_line_of_the_readme_makes_a_command_of_a_checker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that checks one case takes part by the line that the page gives."""
+    checker = tmp_path / "my-checker"
+    checker.write_text("#!/bin/sh\ncat $1/expected.json | tr -d '\\n'; echo\n")
+    checker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (line,) = re.findall(r"^    (sh -c .*)$", (FOLDER / "README.md").read_text(), re.MULTILINE)
+    results = ask(shlex.split(line), case_folders("base45"))
+    assert {result.outcome for result in results} == {"passed"}
 
 
 def test_command_that_skips_everything_has_not_passed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
     python -m tests.vectors.run [--area AREA ...] -- COMMAND [ARGUMENT ...]
 
 Prints each case that failed, and passed, failed and skipped by area. The exit code is 0 if nothing
-failed and something passed.
+failed and something passed, 2 if the command could not be asked.
 """
 
 import argparse
@@ -76,7 +76,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--area", action="append", choices=[*AREAS], help="only these")
     parser.add_argument("command", nargs="+", help="the implementation and its arguments, after --")
     options = parser.parse_args(arguments)
-    results = ask(options.command, case_folders(*(options.area or AREAS)))
+    try:
+        results = ask(options.command, case_folders(*(options.area or AREAS)))
+    except OSError as error:
+        print(f"{options.command[0]}: {error.strerror}")
+        return 2
+    except subprocess.TimeoutExpired:
+        print(f"{options.command[0]}: no end within {_TIMEOUT_S} s")
+        return 2
     for result in results:
         if result.outcome == _FAILED and result.given is not None:
             print(f"FAILED {result.area}/{result.case.name}")
