@@ -9,8 +9,10 @@ from keys.lifecycle import Environment, Purpose
 from keys.signer import SeedSigner
 from keys.trustenvelope import parse_envelope, signed_bytes
 from keys.trustlist import (
+    Ending,
     ListedIssuer,
     ListedKey,
+    PinnedPolicy,
     Roots,
     TrustList,
     encode_trust_list,
@@ -21,6 +23,7 @@ from tests.bench.harness import Row, at_most, interleaved, stated
 
 ISSUERS = 34
 KEYS_EACH = 90
+ENDED = (32, 33)
 
 
 def run() -> Iterator[Row]:
@@ -33,6 +36,7 @@ def run() -> Iterator[Row]:
         not_after=2,
         roots=roots,
         issuers=tuple(_issuer(number) for number in range(ISSUERS)),
+        policies=tuple(PinnedPolicy(f"rules-{i}", 1, bytes(32)) for i in range(ISSUERS + 1)),
     )
     data = sign_trust_list(encode_trust_list(trust), signers[:3])
     envelope = parse_envelope(data)
@@ -72,6 +76,8 @@ def _issuer(number: int) -> ListedIssuer:
         last_list=number * 1_000 + 999,
         contact="office",
         keys=keys,
+        # Two that end, as Yan'an and Ankang do.
+        ending=Ending("110000", 0, 1) if number in ENDED else None,
     )
 
 
