@@ -251,6 +251,10 @@ class TrustList:
         """The issuer of *region*, six digits, or None."""
         return next((issuer for issuer in self.issuers if issuer.region == region), None)
 
+    def counting(self, at: int) -> tuple[ListedIssuer, ...]:
+        """The issuers whose codes may count at *at*: all but those whose grace is over."""
+        return tuple(i for i in self.issuers if i.ending is None or at < i.ending.grace_until)
+
     def owner_of(self, list_number: int) -> ListedIssuer | None:
         """The issuer that owns this status list, or None."""
         return next((i for i in self.issuers if i.first_list <= list_number <= i.last_list), None)

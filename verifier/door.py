@@ -36,12 +36,16 @@ class Ages(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a door says about one text. Has the colour only where its policy shows it."""
+    """What a door says about one text. Has the colour only where its policy shows it.
+
+    *successor*: the region whose code counts instead of an ended one's; the hint names it.
+    """
 
     kind: Kind
     reason: str
     colour: "Colour | None" = None
     hint: Bilingual | None = None
+    successor: str | None = None
 
 
 class Reader(Protocol):
@@ -79,7 +83,7 @@ class Door:
             return self.failed()
         outcome = self._repeats.check(text, self._lists, now=self._clock(), policy=self.policy)
         advice = None if outcome.successor is None else self._successor(outcome.successor)
-        return Verdict(outcome.kind, outcome.reason, outcome.colour, advice)
+        return Verdict(outcome.kind, outcome.reason, outcome.colour, advice, outcome.successor)
 
     def _successor(self, region: str) -> Bilingual | None:
         issuer = self._lists.trust.issuer(region)

@@ -85,11 +85,13 @@ class Report(NamedTuple):
     """What an update did.
 
     Attributes:
+        wanted: How many regions there are whose codes may count.
         regions: Those whose lists are now as their issuer last published them.
         changed: Files that are new, or gone.
     """
 
     trust: TrustList
+    wanted: int
     regions: tuple[str, ...]
     changed: int
     problems: tuple[Problem, ...]
@@ -165,7 +167,8 @@ class _Update:
 
     def run(self) -> Report:
         taken: list[_Region] = []
-        for issuer in self._trust.issuers:
+        wanted = self._wanted()
+        for issuer in wanted:
             region = self._take_region(issuer)
             if region is not None:
                 taken.append(region)
@@ -183,7 +186,11 @@ class _Update:
             self._folder.change({**self._files, SEEN: encode_seen(seen)}, dropped=dropped)
         regions = tuple(region.snapshot.region for region in taken)
         changed = len(self._files) + len(dropped)
-        return Report(self._trust, regions, changed, tuple(self._problems))
+        return Report(self._trust, len(wanted), regions, changed, tuple(self._problems))
+
+    def _wanted(self) -> Sequence[ListedIssuer]:
+        """Whose lists are needed. An issuer is over by what was signed, not by this clock."""
+        return self._trust.counting(max(self._seen.newest, self._trust.issued_at))
 
     def _confirmed(self, snapshots: Sequence[Snapshot]) -> int:
         """When an issuer last said that the trust list held from now on is the one in force."""
@@ -322,10 +329,11 @@ class _Update:
         """
         named = {number for snapshot in snapshots for number in snapshot.digests}
         regions = {snapshot.region for snapshot in snapshots}
+        missing = {issuer.region for issuer in self._wanted()} - regions
         dropped = set()
         for number in self._cache.list_numbers():
             owner = self._trust.owner_of(number)
-            if number in named or (owner is not None and owner.region not in regions):
+            if number in named or (owner is not None and owner.region in missing):
                 continue
             data = self._cache.files.read(status_name(number), max_bytes=MAX_TOKEN_BYTES)
             held = None if data is None else _peek(data, number)

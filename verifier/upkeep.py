@@ -66,7 +66,7 @@ def _lasting(name: str) -> str:
 def _show_report(report: Report, out: TextIO) -> int:
     print(
         f"trust list {report.trust.version}; up to date: {len(report.regions)} of "
-        f"{len(report.trust.issuers)} regions; files changed: {report.changed}",
+        f"{report.wanted} regions; files changed: {report.changed}",
         file=out,
     )
     for problem in report.problems:
@@ -122,7 +122,7 @@ def _lines(lists: Lists, now: int) -> Iterator[_Line]:
     name = f"trust list {lists.trust.version}"
     age, left = now - lists.trust_from, lists.trust_ends - now
     yield _Line(name, "签发机构名单", "issuers", 1, age, left)
-    for issuer in lists.trust.issuers:
+    for issuer in lists.trust.counting(lists.newest):
         yield _region_line(issuer, lists.statuses, now)
 
 

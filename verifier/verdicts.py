@@ -44,6 +44,8 @@ def as_json(verdict: Verdict, policy: Policy, ages: Ages, *, photo: str | None) 
     }
     if verdict.colour is not None:
         line["colour"] = verdict.colour.name.lower()
+    if verdict.successor is not None:
+        line["successor"] = verdict.successor
     if photo is not None:
         line["photo"] = photo
     return json.dumps(line)

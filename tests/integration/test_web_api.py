@@ -23,11 +23,12 @@ from issuer.risk import RiskLevel
 from issuer.web.factory import ROUTES
 from issuer.web.openapi import describe
 from keys.lifecycle import Purpose
+from tests.code_support import YANAN, paper_code
 from tests.issuing_support import COMPOUND, NOW, contact, holder_keys, signer
 from tests.web_support import Answer, Site, serving
 from verifier.check import Reason, check_code
 from verifier.claims import Colour
-from verifier.transport import decode_text
+from verifier.transport import decode_text, encode_text
 
 KEY = "0123456789abcdef"
 
@@ -503,6 +504,22 @@ async def test_check_follows_the_published_lists(
         got = await site.ask("GET", f"/published/status/{path.name}")
         assert got.body == path.read_bytes()
         require_described("GET", "/published/{file}", got)
+
+
+async def test_check_of_a_code_of_a_city_that_ended_names_its_successor(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N6: integrators learn whose code to ask for instead."""
+    monkeypatch.setattr("issuer.publishedlists._LOOK_S", 0.0)
+    writer = site.desk.writer
+    issuers = (*writer.authority.trust.issuers, YANAN.listed())
+    trust = replace(writer.authority.trust, issuers=issuers)
+    writer.authority = replace(writer.authority, trust=trust)
+    publisher = Publisher(writer, site.public, signer(Purpose.STATUS.value))
+    publisher.publish_all(b"", now=site.clock.now)
+    checked = await site.ask("POST", "/check", {"code": encode_text(paper_code(YANAN))})
+    require_described("POST", "/check", checked)
+    assert checked.json == {"kind": "check-again", "reason": "issuer-ended", "successor": "610000"}
 
 
 async def test_published_files_and_nothing_else(site: Site) -> None:

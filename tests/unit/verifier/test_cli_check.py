@@ -479,4 +479,11 @@ def test_code_of_a_city_that_ended_names_whose_to_get(tmp_path: Path) -> None:
     )
     assert command(GREEN).lines[0].startswith("√")
     door = door_module.Door(str(command.folder), VENUE, lambda: NOW)
+    told = json.loads(command("check", "--json", old).out)
+    assert (told["kind"], told["reason"], told["successor"]) == (
+        "check-again",
+        "issuer-ended",
+        "610000",
+    )
+    assert "successor" not in json.loads(command("check", "--json", GREEN).out)
     assert door.check_text(old).hint == ("请申领陕西健康码。", "Get a code of Shaanxi.")

@@ -431,3 +431,33 @@ def test_lists_that_change_between_two_requests_are_asked_for_again(
     report = venue.update(host, now=country.now)
     assert [problem for problem in report.problems if problem.what == A] == []
     assert A in report.regions
+
+
+def test_city_that_ends_is_asked_for_until_its_grace_is_over_and_then_forgotten(
+    venue: Venue, country: Country
+) -> None:
+    """N6: its codes count to the last second of its grace; afterwards its silent host is no
+    problem, its lists go, and whoever still shows a code is told whose to get."""
+    country.end(C, B, NOW + 2 * DAY_S)
+    over = NOW + 9 * DAY_S
+    while country.now < over - DAY_S:
+        country.pass_time(DAY_S)
+        take_all(venue, country)
+    country.pass_time(DAY_S - HOUR_S)
+    take_all(venue, country)
+    code = country.code(C, 1)
+    assert venue.verdict(code, now=over - 1) is Reason.ADMITTED
+    assert venue.verdict(code, now=over) is Reason.ISSUER_ENDED
+
+    def without_city() -> Host:
+        return Host(country.files(), bends={snapshot_name(C): absent})
+
+    clock_ahead = venue.update(without_city(), now=over)
+    assert {what for what, _ in refusals(clock_ahead)} == {C}
+    for days in (0, KEEP_DROPPED_S // DAY_S):
+        country.pass_time(days * DAY_S + HOUR_S)
+        report = venue.update(without_city(), now=country.now)
+        assert report.problems == ()
+        assert (report.wanted, report.regions) == (2, (A, B))
+        assert (token_name(2000) in venue.contents()) == (days == 0)
+    assert venue.verdict(code, now=country.now) is Reason.ISSUER_ENDED
