@@ -46,8 +46,8 @@ from verifier.transport import encode_text
 from verifier.update import Report, set_up, update
 
 __all__ = [
-    "Bend", "Country", "Host", "Issuer", "Venue", "absent", "cut", "endless", "other_bytes",
-    "redirected", "slow", "snapshot_name", "swapped", "token_name",
+    "REGIONS", "Bend", "Country", "Host", "Issuer", "Venue", "absent", "cut", "endless",
+    "other_bytes", "redirected", "slow", "snapshot_name", "swapped", "token_name",
 ]  # fmt: skip
 
 TRUST_LIST: Final = "trust-list.cbor"
@@ -85,9 +85,17 @@ class Issuer(Province):
         return signer(f"{self.region} status {self.status_generation}")
 
 
+#: The 34 regions at the level of a province (GB/T 2260).
+REGIONS: Final = tuple(
+    f"{number}0000"
+    for first, count in zip((11, 21, 31, 41, 50, 61, 71, 81), (5, 3, 7, 6, 5, 5, 1, 2), strict=True)
+    for number in range(first, first + count)
+)
+
+
 def _issuer(number: int) -> Issuer:
     first = number * LISTS_EACH
-    return Issuer(f"{11 + number}0000", f"{number}省", f"P{number}", first, first + LISTS_EACH - 1)
+    return Issuer(REGIONS[number], f"{number}省", f"P{number}", first, first + LISTS_EACH - 1)
 
 
 @dataclass
@@ -95,7 +103,7 @@ class Country:
     """Roots, issuers and their lists, at one time. All that it signs is honest.
 
     Attributes:
-        regions: Those on the trust list.
+        size: How many of the 34 regions there are in the beginning.
         statuses: Entries that are not valid, for each list that is published.
     """
 
@@ -108,6 +116,7 @@ class Country:
     issuers: dict[str, Issuer] = field(default_factory=dict)
     statuses: dict[int, dict[int, Status]] = field(default_factory=dict)
     trust_issued_at: int = NOW - HOUR_S
+    entries: int = ENTRIES
     former_epochs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -200,7 +209,7 @@ class Country:
         return sign_trust(trust or self.trust, names)
 
     def token(self, list_number: int) -> bytes:
-        packed = pack_statuses(self.statuses[list_number], entries=ENTRIES)
+        packed = pack_statuses(self.statuses[list_number], entries=self.entries)
         return self.sign_token(list_number, packed)
 
     def sign_token(
