@@ -66,9 +66,14 @@ def replacement_id(secrets: Secrets, event_id: bytes) -> bytes:
     return hashlib.blake2b(named, key=secrets.rows, digest_size=_ID_BYTES).digest()
 
 
-def codes_digest(codes: Iterable[bytes]) -> bytes:
-    """32 bytes that bind a log entry to exactly these codes."""
-    return hashlib.sha256(b"".join(codes)).digest()
+def codes_digest(codes: Iterable[bytes], *, key: bytes) -> bytes:
+    """32 bytes that bind a log entry to exactly these codes.
+
+    Under the person's *key*, or a door that kept a code could look up in a stolen log whose it is.
+    """
+    return hashlib.blake2b(
+        b"".join(codes), key=key, digest_size=32, person=b"celadon codes..."
+    ).digest()
 
 
 def person_keys(store: Store, secrets: Secrets, subjects: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -112,7 +117,7 @@ def codes_by_key(codes: Sequence[bytes]) -> bytes:
     return b"".join(kid + count.to_bytes(2, "big") for kid, count in Counter(kids).items())
 
 
-def issued_event(head: BatchHead, codes: Sequence[bytes]) -> Event:
+def issued_event(head: BatchHead, codes: Sequence[bytes], *, key: bytes) -> Event:
     """The log's record of a batch: how many codes, by which keys, and a digest of them."""
     return Event(
         head.event_id,
@@ -124,7 +129,7 @@ def issued_event(head: BatchHead, codes: Sequence[bytes]) -> Event:
             "keys": codes_by_key(codes),
             "codes": len(codes),
             "colour": int(head.colour),
-            "digest": codes_digest(codes),
+            "digest": codes_digest(codes, key=key),
         },
     )
 

@@ -77,10 +77,13 @@ class CodeRequest:
     def medium(self) -> Medium:
         return Medium.PHONE if self.holder_keys else Medium.PAPER
 
-    def digest(self) -> bytes:
-        """16 bytes over all that was asked for."""
+    def digest(self, *, key: bytes) -> bytes:
+        """16 bytes over all that was asked for, under the person's *key*.
+
+        A door that kept a phone's public key could look up in a stolen table who asked for it.
+        """
         asked = associated("request", (self.subject, self.days, *self.holder_keys))
-        return hashlib.sha256(asked).digest()[:16]
+        return hashlib.blake2b(asked, key=key, digest_size=16, person=b"celadon request.").digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ def issue(tx: Tx, requests: Sequence[CodeRequest]) -> IssuedSet:
     keys = person_keys(tx.store, tx.secrets, list({request.subject for request in requests}))
     people = [s for s in dict.fromkeys(r.subject for r in fresh.values()) if s in keys]
     judged = judge(tx, people, Cause.REQUEST)
-    made, events = make(tx, _plan(tx, fresh, judged.decisions), keys)
+    made, events = make(tx, _plan(tx, fresh, judged.decisions, keys), keys)
     results = [
         _result(request, first[id_], held.get(id_), made.get(id_), keys, judged.decisions)
         for id_, request in zip(ids, requests, strict=True)
@@ -170,7 +173,10 @@ def _require_going_on(tx: Tx) -> None:
 
 
 def _plan(
-    tx: Tx, fresh: dict[bytes, CodeRequest], decisions: dict[bytes, Decision]
+    tx: Tx,
+    fresh: dict[bytes, CodeRequest],
+    decisions: dict[bytes, Decision],
+    keys: dict[bytes, bytes],
 ) -> list[Planned]:
     """What to make for everybody who has a colour."""
     planned = []
@@ -180,7 +186,8 @@ def _plan(
             continue
         ends = _ends(request, decision.changes_at, now=tx.now)
         colour = Colour(decision.colour)
-        planned.append(Planned(event_id, request.subject, request.digest(), colour, ends))
+        asked = request.digest(key=keys[request.subject])
+        planned.append(Planned(event_id, request.subject, asked, colour, ends))
     return planned
 
 
@@ -230,9 +237,9 @@ def make(
             plan.event_id, plan.subject, plan.request_hash, plan.colour, tx.now,
             max(exp for exp, _ in plan.ends),
         )  # fmt: skip
-        nonce = nonces[NONCE_BYTES * place : NONCE_BYTES * (place + 1)]
-        rows.append(head.seal(own, key=keys[head.subject], nonce=nonce))
-        events.append(issued_event(head, own))
+        key, nonce = keys[head.subject], nonces[NONCE_BYTES * place : NONCE_BYTES * (place + 1)]
+        rows.append(head.seal(own, key=key, nonce=nonce))
+        events.append(issued_event(head, own, key=key))
         made[plan.event_id] = Issued(plan.event_id, plan.colour, own, repeated=False)
     insert_batches(tx.store, rows)
     return made, events
@@ -254,7 +261,7 @@ def _result(  # noqa: PLR0913, PLR0917 # everything that one request may meet
     if key is None:
         return Refused(NoPersonError("unknown or erased"))
     if held is not None:
-        if held[2] != request.digest():
+        if held[2] != request.digest(key=key):
             return Refused(IdempotencyConflictError("the key was used for another request"))
         return Issued(held[0], Colour(held[3]), tuple(codes_of(held, key=key)), repeated=True)
     if request != first:

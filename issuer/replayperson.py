@@ -133,11 +133,11 @@ class PersonCheck:
             if taken_back != (None if back is None else back.event_id):
                 yield Topic.BATCH, "taken back without a word in the log, or the other way round"
             codes = _open(row, key)
-            if codes is None:
+            if key is None or codes is None:
                 yield Topic.BATCH, "does not open"
                 continue
             head = BatchHead(row[0], subject, row[2], Colour(row[3]), row[4], row[5])
-            if event is None or issued_event(head, codes) != event:
+            if event is None or issued_event(head, codes, key=key) != event:
                 yield Topic.BATCH, "not the codes that the log knows"
             elif colours[event.event_id] != event.details["colour"]:
                 yield Topic.BATCH, "codes of another colour than the decision"

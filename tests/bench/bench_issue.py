@@ -87,7 +87,7 @@ def mint_and_log(
         head = BatchHead(
             ids[16 * place : 16 * place + 16], whom, b"", Colour.GREEN, NOW + turn, EXP
         )
-        events.append(issued_event(head, codes))
+        events.append(issued_event(head, codes, key=MESSAGE[:32]))
     log.append(events, now=NOW + turn)
     return first
 

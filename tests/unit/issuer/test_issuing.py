@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.events import Kind
-from issuer.batches import codes_digest
+from issuer.batches import codes_digest, person_keys
 from issuer.errors import (
     BusyError,
     IdempotencyConflictError,
@@ -141,7 +141,9 @@ def test_issue_each_batch_has_a_log_entry_with_its_digest(office: Desk) -> None:
         e.event for e in office.log.events_of(subject(0)) if e.event.kind is Kind.CODES_ISSUED
     ]
     assert event.event_id == made.event_id
-    assert event.details["digest"] == codes_digest(made.codes)
+    with read_store(office.engine) as store:
+        key = person_keys(store, SECRETS, [subject(0)])[subject(0)]
+    assert event.details["digest"] == codes_digest(made.codes, key=key)
     assert (event.details["codes"], event.details["colour"]) == (1, 0)
 
 
