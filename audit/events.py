@@ -56,6 +56,7 @@ class Kind(StrEnum):
     SIGNATURES_DIFFER = "signatures-differ"
     LIST_PUBLISHED = "list-published"
     ENTRIES_ERASED = "entries-erased"
+    RESTORED = "restored"
 
 
 class Event(NamedTuple):

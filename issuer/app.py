@@ -22,6 +22,7 @@ from issuer.binding import Sessions
 from issuer.core import Authority, Secrets
 from issuer.desk import Desk
 from issuer.enrolment import Enrolment
+from issuer.erasures import Erasures
 from issuer.errors import NotReadyError
 from issuer.issuing import Issuing
 from issuer.models import metadata
@@ -31,6 +32,7 @@ from issuer.policy import read_risk_table, read_rules, risk_table_version, rules
 from issuer.publish import Publisher
 from issuer.publishedlists import PublishedLists
 from issuer.reassess import run_jobs, run_windows
+from issuer.recovery import require_reconciled
 from issuer.risk import RiskTable, sign_risk_table
 from issuer.rules import sign_rules
 from issuer.ruletypes import RuleSet
@@ -133,6 +135,7 @@ class Office:
     enrolment: Enrolment
     desk: Desk
     publisher: Publisher
+    erasures: Erasures
     self_source: str
     trust_list: bytes
     engine: Engine
@@ -182,6 +185,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
     cost: IndexCost | None = None,
     delivery: CodeDelivery | None = None,
     in_force: Policy | None = None,
+    restored: bool = False,
 ) -> Iterator[Office]:
     """Open everything; recover what an earlier run owed the log; close it at the end.
 
@@ -192,8 +196,10 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         cost: Of an index entry; the same for ever.
         delivery: To phones; the local outbox by default.
         in_force: What decides until something is adopted: for whoever is about to adopt.
+        restored: Open copies that are older than what was published: for `issuer.comeback` alone.
 
     Raises:
+        RestoredError: What was published is newer than the databases.
         NotReadyError: No trust list that names this issuer and its keys, or no rules adopted.
         IssuerError, AuditError, KeysError: Something is there, but not as it must be.
     """
@@ -211,7 +217,11 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
             raise NotReadyError("no rules are in force yet: celadon adopt")
         ring = _code_keys(keystore, token)
         writer = Writer(engine, log, secrets, _authority(settings, ring, trust, policy, clock))
+        if not restored:
+            with read_store(engine) as store:
+                require_reconciled(log, store, settings.public, writer.authority.issuer)
         writer.recover(now=now)
+        erasures = Erasures.beside(settings.keystore, secrets.rows)
         pepper = keystore.secret(PEPPER)
         people_keys = PeopleKeys(secrets.kek, pepper, secrets.rows)
         people = People(engine, people_keys, cost=cost or IndexCost())
@@ -227,6 +237,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
             source=source,
             life_s=settings.session_s,
             clock=clock,
+            erasures=erasures,
         )
         yield Office(
             settings=settings,
@@ -241,6 +252,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
             publisher=Publisher(
                 writer, settings.public, _signer(keystore, Purpose.STATUS, region, clock)
             ),
+            erasures=erasures,
             self_source=source,
             trust_list=trust_list,
             engine=engine,

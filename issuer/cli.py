@@ -23,6 +23,7 @@ from audit.errors import AuditError
 from issuer import logging as json_logging
 from issuer.adoption import adopt_risk_table
 from issuer.app import Office, init, office, sign_policy
+from issuer.comeback import recover
 from issuer.drills.cli import drill
 from issuer.errors import IssuerError
 from issuer.evidence_store import take_notice
@@ -51,6 +52,7 @@ _USAGE: Final = 2
 _MAINTAIN_S: Final = 10
 _PUBLISH_S: Final = 6 * 3600
 _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 _LOG: Final = structlog.get_logger()
 
 
@@ -172,6 +174,36 @@ def notice(files: tuple[Path, ...]) -> None:
                 f"records, {len(taken.retractions)} taken back"
             )
         opened.maintain()
+
+
+@main.command("recover")
+@click.option(
+    "--published", type=_FOLDER, metavar="FOLDER",
+    help="The newest public folder that anybody has; CELADON_PUBLIC by default.",
+)  # fmt: skip
+@click.option(
+    "--checkpoint", type=_FILE,
+    help="The newest checkpoint of the log that anybody has; the one in that folder by default.",
+)  # fmt: skip
+def recover_command(published: Path | None, checkpoint: Path | None) -> None:
+    """Go on with databases that came out of an older copy: nothing used is used again; publish.
+
+    Codes issued since the copy are taken back, whoever was erased is erased again, everybody binds
+    again. Where the log lost entries, give it a new name first (CELADON_LOG_ORIGIN). After a crash,
+    run it once more. docs/ops/drills.md says more.
+    """
+    settings, keystore = _opened()
+    folder = published or settings.public
+    note = checkpoint or folder / "log" / "checkpoint"
+    done = recover(settings, keystore, published=folder, checkpoint=note.read_bytes(), clock=_now)
+    found = done.reconciled
+    click.echo(
+        f"{done.lost_entries} log entries are lost; {found.used_up} lists are used up, the next "
+        f"is {found.next_list}; {found.kept} entries stay taken back; {found.erased} people "
+        "erased again; published"
+    )
+    for source, number in found.sources:
+        click.echo(f"ask the source {source} for its notices after number {number}")
 
 
 @main.command("reissue")

@@ -22,6 +22,7 @@ from issuer.binding import (
     revoke,
 )
 from issuer.declare import Declared
+from issuer.erasures import Erasures
 from issuer.errors import InputError
 from issuer.evidence import Kind
 from issuer.identity import Identity
@@ -52,6 +53,7 @@ class Enrolment:
         life_s: Of a binding.
         clock: The present second. The log takes nothing older than its last entry, so this is
             read when the writing begins, after the slow work.
+        erasures: Remembers who was erased, apart from the databases.
     """
 
     def __init__(  # noqa: PLR0913 - it joins these
@@ -65,6 +67,7 @@ class Enrolment:
         source: str,
         life_s: int,
         clock: Callable[[], int],
+        erasures: Erasures,
     ) -> None:
         self._writer = writer
         self._people = people
@@ -74,6 +77,7 @@ class Enrolment:
         self._source = source
         self._life_s = life_s
         self._clock = clock
+        self._erasures = erasures
 
     def register(self, identity: Identity, home: str) -> Registered:
         """Make a person who lives at the place *home*, or leave the one who is there as they are.
@@ -176,6 +180,8 @@ class Enrolment:
             taken = take_back(tx, [subject], Status.WITHDRAWN)
             self._people.erase(tx.store, subject)
             erased = _event(tx, EventKind.PERSON_ERASED, subject)
+            # Before the commit: a copy of the databases must never know less than this note.
+            self._erasures.note(subject)
             return Done(None, [*taken.events, erased], lists=taken.lists)
 
         self._writer.run(work, now=self._clock())

@@ -83,6 +83,14 @@ class LogBehindError(IssuerError):
     """The log holds less than it once did: restored from an old copy, or another log."""
 
 
+class RestoredError(LogBehindError):
+    """What was published is newer than the databases: they came out of an older copy."""
+
+
+class RecoveryError(IssuerError):
+    """The databases cannot be reconciled with what was published; nothing was changed."""
+
+
 class UnknownPlaceError(IssuerError):
     """Text that is no place: neither a division of GB/T 2260 nor a compound in one."""
 

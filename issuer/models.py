@@ -24,8 +24,8 @@ from sqlalchemy import (
 
 __all__ = [
     "MIGRATIONS", "binding", "code_batch", "code_key", "decision", "evidence", "identity",
-    "identity_index", "job", "log_position", "metadata", "notice", "one_time_code", "outbox",
-    "risk_table", "rule_set", "status_change", "status_list", "subject",
+    "identity_index", "job", "log_position", "lost_position", "metadata", "notice", "one_time_code",
+    "outbox", "risk_table", "rule_set", "status_change", "status_list", "subject",
 ]  # fmt: skip
 
 #: Alembic's folder, which makes these tables step by step.
@@ -148,6 +148,17 @@ status_change: Final = Table(
     Column("list_number", Integer, primary_key=True, autoincrement=False),
     Column("status_index", Integer, primary_key=True, autoincrement=False),
     Column("status", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Lists in which a database that was lost gave positions out, from this place of the order on
+#: (`issuer.recovery`). Nobody can say whose those codes are, so they are all taken back.
+lost_position: Final = Table(
+    "lost_position",
+    metadata,
+    Column("list_number", Integer, primary_key=True, autoincrement=False),
+    Column("first", Integer, nullable=False),
+    Column("mac", LargeBinary(16), nullable=False),
     sqlite_with_rowid=False,
 )
 

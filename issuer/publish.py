@@ -18,6 +18,7 @@ from audit.events import Event, Kind
 from audit.publish import replace_public
 from issuer.errors import PublishError
 from issuer.lists import check_list_row, open_lists
+from issuer.lostpositions import lost_positions, lost_statuses
 from issuer.mint import DAY_S
 from issuer.pseudonym import LIST_SIZE
 from issuer.store import Row
@@ -178,6 +179,9 @@ class Publisher:
     def _token(self, tx: Tx, row: Row, held: bytes | None) -> bytes:
         number, _, size, _, _ = row
         changes = {index: Status(status) for index, status in tx.store.rows(_CHANGES, (number,))}
+        first = lost_positions(tx.store, tx.secrets).get(number)
+        if first is not None:
+            changes = lost_statuses(tx.secrets, number, size, first) | changes
         token = sign_status_list(
             pack_statuses(changes, entries=size),
             uri=f"{tx.authority.issuer.status_base}{number}.cwt",

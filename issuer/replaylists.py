@@ -10,6 +10,7 @@ from issuer.core import Secrets
 from issuer.errors import IntegrityError
 from issuer.findings import Finding, Topic
 from issuer.lists import check_list_row, day_of
+from issuer.lostpositions import lost_positions
 from issuer.pseudonym import positions
 from issuer.store import Row, Store
 from verifier.claims import ParsedCode
@@ -34,6 +35,11 @@ class Positions:
                 self._lists[row[0]] = row
             except IntegrityError as error:
                 self._changed.append(str(error))
+        try:
+            self._lost = lost_positions(store, secrets)
+        except IntegrityError as error:
+            self._lost = {}
+            self._changed.append(str(error))
         self._used = {number: bytearray(row[2]) for number, row in self._lists.items()}
         self._status = {number: bytearray(row[2]) for number, row in self._lists.items()}
         self.unknown = 0  # codes that nobody can read any more, because a person was erased
@@ -55,6 +61,8 @@ class Positions:
         """What does not fit between batches, cursors and changes."""
         for why in self._changed:
             yield Finding(Topic.LIST, None, why)
+        for number in self._lost.keys() - self._lists.keys():
+            yield Finding(Topic.LIST, None, f"status list {number}: its row is gone")
         for row in self._lists.values():
             yield from self._unordered(row)
         yield from self._changes()
@@ -69,7 +77,8 @@ class Positions:
         if strange:
             yield Finding(Topic.POSITION, None, f"list {number}: {strange} out of order")
         missing = cursor - sum(used) + strange
-        if missing and not self.unknown:
+        # Whose the lost positions are, a lost database knew.
+        if missing and not self.unknown and number not in self._lost:
             yield Finding(Topic.POSITION, None, f"list {number}: {missing} without a code")
 
     def _changes(self) -> Iterator[Finding]:
@@ -77,8 +86,8 @@ class Positions:
             expected = self._status.get(number)
             if expected is None or not 0 <= index < len(expected):
                 yield Finding(Topic.STATUS, None, f"list {number}: no such position")
-            elif expected[index] == status:
-                expected[index] = 0
+            elif expected[index] == status or (number in self._lost and status):
+                expected[index] = 0  # in a lost list, other codes were taken back in public
             elif not self.unknown:
                 yield Finding(Topic.STATUS, None, f"list {number}: entry {index} is {status}")
         for number, statuses in self._status.items():

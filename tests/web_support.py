@@ -15,6 +15,7 @@ from yarl import URL
 from audit.gate import Gate
 from issuer.binding import Sessions
 from issuer.enrolment import Enrolment
+from issuer.erasures import Erasures
 from issuer.issuing import Issuing
 from issuer.outbox import Message
 from issuer.people import IndexCost, People, PeopleKeys
@@ -138,10 +139,12 @@ def enrolment_over(
 ) -> tuple[People, Enrolment]:
     """People and enrolment with a cheap index."""
     keys = PeopleKeys(SECRETS.kek, PEPPER, SECRETS.rows)
+    erased = Path(opened.audit_engine.url.database or "").with_name("erased")
     people = People(opened.engine, keys, cost=CHEAP, randomness=seeded("people"))
     enrolment = Enrolment(
         opened.writer, people, sessions, phones, pepper=PEPPER, source=self_source(),
         life_s=30 * 86400, clock=clock,
+        erasures=Erasures(erased, SECRETS.rows),
     )  # fmt: skip
     return people, enrolment
 

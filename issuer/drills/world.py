@@ -13,7 +13,7 @@ from issuer.app import Office, Policy, sign_policy
 from issuer.demo.cast import NOW, PEOPLE, SHAANXI, Part
 from issuer.demo.doing import enrol, record_of
 from issuer.evidence_store import take_notice
-from issuer.issue import CodeRequest, Issued, Result, issue
+from issuer.issue import CodeRequest, Issued, Refused, Result, issue
 from issuer.notice import Entry, Notice, sign_notice
 from issuer.people import IndexCost
 from issuer.risk import shipped_risk_table
@@ -40,7 +40,7 @@ from verifier.sources import open_source
 from verifier.transport import encode_text
 from verifier.update import Report, set_up, update
 
-__all__ = ["GRANDMOTHER", "HOUR_S", "THRESHOLD", "VISITOR", "Venue", "World", "open_world"]
+__all__ = ["CHEAP", "GRANDMOTHER", "HOUR_S", "THRESHOLD", "VISITOR", "Venue", "World", "open_world"]
 
 HOUR_S: Final = 3600
 _MINUTE_S: Final = 60
@@ -51,7 +51,7 @@ GRANDMOTHER: Final = PEOPLE[0]
 #: Green, until the centre for disease control reports a contact.
 VISITOR: Final = next(part for part in PEOPLE if part.slug == "zhao-qiang")
 #: The least that libsodium takes: nobody attacks the index of people who do not exist.
-_CHEAP: Final = IndexCost(ops=1, mem=8192)
+CHEAP: Final = IndexCost(ops=1, mem=8192)
 _LIST_LIFE_S: Final = 30 * DAY_S
 
 
@@ -173,11 +173,15 @@ class World:
 
     def reopen(self) -> None:
         """Stop the issuer and start it again, as after a change of its keys or trust list."""
-        self._stack.close()
+        self.close()
         self.province = self._open()
 
+    def close(self) -> None:
+        """Stop the issuer."""
+        self._stack.close()
+
     def _open(self) -> Province:
-        return self._stack.enter_context(opened(self.site, self.clock, _policy(), cost=_CHEAP))
+        return self._stack.enter_context(opened(self.site, self.clock, _policy(), cost=CHEAP))
 
     def publish(self) -> None:
         """A minute later: no list is signed twice in one second."""
@@ -188,7 +192,11 @@ class World:
         return enrol(self.province, part)
 
     def paper_code(self, subject: bytes, *, key: str = "drill") -> str:
-        """The text of a paper code for somebody who has a colour."""
+        """The text of a paper code for somebody who has a colour.
+
+        Raises:
+            NoPersonError: Unknown or erased.
+        """
 
         def work(tx: Tx) -> Done[list[Result]]:
             made = issue(tx, [CodeRequest(subject, key)])
@@ -198,6 +206,8 @@ class World:
         match result:
             case Issued(codes=(code,)):
                 return encode_text(code)
+            case Refused(error=error):
+                raise error
             case other:
                 raise AssertionError(f"no code: {type(other).__name__}")
 

@@ -2,28 +2,28 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from issuer import app
 from issuer.cli import main
 from issuer.drills.repertoire import DRILLS
 from keys import trustlist, trustupdate
+from verifier import check
 
 NAMES = [drill.name for drill in DRILLS]
 
 
 @dataclass(frozen=True)
 class Sabotage:
-    """One function of the product replaced, and the claim that must fall with it."""
+    """One thing of the product replaced, and the claim that must fall with it."""
 
     module: object
     name: str
-    replacement: Callable[..., Any]
+    replacement: object
     claim: str
 
 
@@ -32,6 +32,8 @@ def nothing(*_: object, **__: object) -> None:
 
 
 SABOTAGES = {
+    "hostile-host": Sabotage(check, "MAX_LIST_AGE_S", 10**6, "after 24 h it decides nothing"),
+    "old-backup": Sabotage(app, "require_reconciled", nothing, "the issuer does not open"),
     "root-lost": Sabotage(
         trustlist, "_require_quorum", nothing, "two of the old holders and the new one"
     ),

@@ -119,6 +119,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "lost_position",
+        sa.Column("list_number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("first", sa.Integer(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("list_number", name="pk_lost_position"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "notice",
         sa.Column("source", sa.String(length=8), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -203,6 +211,7 @@ def downgrade() -> None:
         "outbox",
         "one_time_code",
         "notice",
+        "lost_position",
         "log_position",
         "job",
         "identity_index",

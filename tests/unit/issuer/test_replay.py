@@ -16,6 +16,8 @@ from issuer.evidence_store import take_notice
 from issuer.findings import Topic
 from issuer.identity import Identity
 from issuer.issue import CodeRequest
+from issuer.lists import list_mac
+from issuer.lostpositions import lose_positions
 from issuer.models import metadata
 from issuer.notice import Notice, sign_notice
 from issuer.reassess import run_jobs, run_windows
@@ -236,6 +238,16 @@ def _flipped(data: bytes, index: int) -> bytes:
     return data[:index] + bytes((data[index] ^ 1,)) + data[index + 1 :]
 
 
+def lost_list(tx: Tx) -> Done[None]:
+    """A list of which a restored copy knows nothing but that it is used up."""
+    row = (1500, 0, 4, 4)
+    tx.store.run(
+        "INSERT INTO status_list VALUES (?, ?, ?, ?, ?)", (*row, list_mac(tx.secrets, *row))
+    )
+    lose_positions(tx, 1500, 0)
+    return Done(None)
+
+
 def test_replay_every_flipped_column_of_every_row_is_found(tmp_path: Path) -> None:
     """No column of any table can be changed unseen. Exhaustive over a small life."""
     path = tmp_path / "issuer.db"
@@ -243,6 +255,7 @@ def test_replay_every_flipped_column_of_every_row_is_found(tmp_path: Path) -> No
         busy(office)
         enrolled(office)
         office.raise_risk("610102", RiskLevel.LOW, now=LATER)  # a job that waits
+        office.writer.run(lost_list, now=LATER)
         assert topics(office) == set()
         tried = 0
         with sqlite3.connect(path, isolation_level=None) as raw:
