@@ -112,7 +112,7 @@ def init(asked: _Asked, environment: str, strength: str) -> None:
 @keys.command("new")
 @click.option(
     "--purpose", required=True, type=click.Choice([p.value for p in Purpose]),
-    help="The one thing that the key signs.",
+    help="The one thing that the key is for.",
 )  # fmt: skip
 @click.option("--region", required=True, help="Whose key it is: six digits of GB/T 2260.")
 @click.option("--from", "begin", type=TIME, default="now", help="First second in which it signs.")

@@ -14,21 +14,21 @@ from typing import Final
 
 from keys.keyring import Keyring
 from keys.lifecycle import CODE_LIFE_S, KeyInfo, KeyState, Purpose
-from keys.trustmodel import TrustList
+from keys.trustmodel import PUBLISHED_S, TrustList
 
 __all__ = [
-    "DAY_S", "MAX_LISTED", "PUBLISHED_S", "SPARE_S", "Plan", "Rotated", "Supply", "off_the_list",
+    "DAY_S", "MAX_LISTED", "SPARE_S", "Plan", "Rotated", "Supply", "off_the_list",
     "onto_the_list", "plan_rotation", "rotate",
 ]  # fmt: skip
 
 DAY_S: Final = 86_400
-#: How long a key stands on the trust list before it signs: a door may be offline for a day.
-PUBLISHED_S: Final = DAY_S
 #: A key is active so long before its window, so that no second of its day is without it.
 _LEAD_S: Final = 3_600
 #: How long a spare key is good for, and how much of that is left when it is replaced.
 SPARE_S: Final = 28 * DAY_S
 _SPARE_LEFT_S: Final = 14 * DAY_S
+#: It counts so long after its making: tomorrow's list still publishes it in time.
+_SPARE_WAIT_S: Final = 2 * DAY_S
 #: Keys of one issuer on a trust list: 34 issuers and verifiers' memory are what bounds it.
 MAX_LISTED: Final = 90
 #: Keys of other purposes that an issuer may have on the list at one time.
@@ -168,8 +168,9 @@ def _windows(
         and not _is_daily(info)
         and info.not_after - now >= _SPARE_LEFT_S
     )
+    begin = today + _SPARE_WAIT_S if ours else today
     for _ in range(supply.spares - spares):
-        yield today, today + SPARE_S
+        yield begin, begin + SPARE_S
 
 
 def _is_daily(info: KeyInfo) -> bool:

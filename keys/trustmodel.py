@@ -23,12 +23,14 @@ from keys.kid import KID_BYTES, kid
 from keys.purpose import Environment, Purpose
 
 __all__ = [
-    "MAX_KEYS", "MAX_LIST_NUMBER", "MAX_POLICIES", "MAX_ROOTS", "MAX_TEXT", "Ending",
+    "MAX_KEYS", "MAX_LIST_NUMBER", "MAX_POLICIES", "MAX_ROOTS", "MAX_TEXT", "PUBLISHED_S", "Ending",
     "ListedIssuer", "ListedKey", "PinnedPolicy", "Roots", "TrustList",
 ]  # fmt: skip
 
 MAX_KEYS: Final = 4_096
 MAX_ROOTS: Final = 16
+#: A code key stands on the list for so long before it counts: a door may be offline for a day.
+PUBLISHED_S: Final = 86_400
 MAX_POLICIES: Final = 256
 MAX_TEXT: Final = 128
 #: List numbers have 20 bits (docs/spec/code.md).

@@ -8,15 +8,21 @@ from keys.instants import format_time
 from keys.kid import kid
 from keys.purpose import Purpose
 from keys.trustlist import encode_roots, encode_trust_list
-from keys.trustmodel import Ending, ListedIssuer, ListedKey, PinnedPolicy, Roots, TrustList
+from keys.trustmodel import (
+    PUBLISHED_S,
+    Ending,
+    ListedIssuer,
+    ListedKey,
+    PinnedPolicy,
+    Roots,
+    TrustList,
+)
 
 __all__ = [
-    "NOTICE_S", "PUBLISHED_AHEAD_S", "changes_text", "digest_text", "roots_text",
+    "NOTICE_S", "changes_text", "digest_text", "roots_text",
     "trust_list_text",
 ]  # fmt: skip
 
-#: A code key stands on the list for so long before it counts: doors may be offline for a day.
-PUBLISHED_AHEAD_S: Final = 86_400
 #: People whose issuer ends have so long to get another code.
 NOTICE_S: Final = 7 * 86_400
 
@@ -124,7 +130,7 @@ def _startling(held: TrustList, trust: TrustList) -> Iterator[str]:
 def _late_keys(held: TrustList, issuer: ListedIssuer, issued_at: int) -> Iterator[str]:
     for key in issuer.keys:
         new = key.purpose is Purpose.CODE and held.find(key.kid) is None
-        if new and key.not_before < issued_at + PUBLISHED_AHEAD_S:
+        if new and key.not_before < issued_at + PUBLISHED_S:
             yield (
                 f"code key {key.kid.hex()} of {issuer.region} counts less than 24 h after the "
                 "issue: doors that are offline will not know it yet"

@@ -305,6 +305,25 @@ def test_out_never_writes_over_a_file(machine: Machine, tmp_path: Path) -> None:
     assert out.read_text() == "mine"
 
 
+def _ending(successor: str) -> dict[str, object]:
+    return {"successor": successor, "ends_at": FROM, "grace_until": FROM}
+
+
+def _city(ending: object) -> dict[str, object]:
+    """Yan'an in a source, with this ending."""
+    return {
+        "region": "610600",
+        "name_zh": "延安市",
+        "name_en": "Yan'an",
+        "status_base": "https://yanan.example/status/",
+        "first_list": 1000,
+        "last_list": 1009,
+        "contact": "appeals@yanan.example",
+        "keys": [],
+        "ending": ending,
+    }
+
+
 SOURCE_DEFECTS: dict[str, tuple[dict[str, object], str]] = {
     "unknown-name": ({"colour": "green"}, "'colour' is not a known name"),
     "version-text": ({"version": "1"}, "version is not a whole number"),
@@ -316,6 +335,30 @@ SOURCE_DEFECTS: dict[str, tuple[dict[str, object], str]] = {
     "withdrawn-upper-case": ({"withdrawn": ["0000000A"]}, "withdrawn is not 4 bytes"),
     "issuers-not-a-list": ({"issuers": {}}, "issuers is not an array"),
     "roots-missing": ({"roots": {}}, "epoch is missing"),
+    "policy-without-sha256": (
+        {"policies": [{"name": "risk-table", "version": 1}]},
+        "sha256 is missing",
+    ),
+    "policy-short-sha256": (
+        {"policies": [{"name": "risk-table", "version": 1, "sha256": "00"}]},
+        "sha256 is not 32 bytes",
+    ),
+    "policy-name": (
+        {"policies": [{"name": "Risk table", "version": 1, "sha256": "00" * 32}]},
+        "lower-case words",
+    ),
+    "policies-not-a-list": ({"policies": {}}, "policies is not an array"),
+    **{
+        f"ending-{name}": ({"issuers": [_city(ending)]}, message)
+        for name, ending, message in (
+            ("without-grace", {"successor": "610000", "ends_at": FROM}, "grace_until is missing"),
+            ("a-text", "610000", "this is not an object"),
+            ("unlisted", _ending("620000"), "ends in favour of 620000, which is not listed"),
+            ("itself", _ending("610600"), "ends in favour of 610600, which is not listed"),
+            ("backwards", _ending("610000") | {"ends_at": UNTIL}, "over before the end"),
+            ("not-a-time", _ending("610000") | {"ends_at": "soon"}, "is not a time like"),
+        )
+    },
     "ends-too-early": ({"not_after": "2020-12-13T00:00:00Z"}, "not in this order"),
 }
 

@@ -16,7 +16,6 @@ from keys.lifecycle import CODE_LIFE_S, Environment, KeyInfo, KeyState, Purpose
 from keys.rotation import (
     DAY_S,
     MAX_LISTED,
-    PUBLISHED_S,
     SPARE_S,
     Rotated,
     Supply,
@@ -37,6 +36,7 @@ from keys.trustlist import (
     sign_trust_list,
     verify_trust_list,
 )
+from keys.trustmodel import PUBLISHED_S
 from tests.keystore_support import at, make_store
 from verifier.claims import Medium
 

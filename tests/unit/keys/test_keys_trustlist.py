@@ -18,8 +18,10 @@ from keys.trustenvelope import (
     sig_structure,
 )
 from keys.trustlist import (
+    Ending,
     ListedIssuer,
     ListedKey,
+    PinnedPolicy,
     Roots,
     TrustList,
     decode_roots,
@@ -75,7 +77,7 @@ def test_list_truncated_at_every_byte_is_refused() -> None:
             verify_trust_list(generate.GOOD[:length], generate.ROOTS)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.binary(max_size=200))
 def test_verify_any_bytes_raises_a_trust_list_error(data: bytes) -> None:
     """Nothing but our own error comes out, also behind a good tag."""
@@ -102,6 +104,7 @@ def test_payload_and_roots_come_back_as_they_were() -> None:
             decode_roots(encode_roots(generate.ROOTS)[:length])
 
 
+@settings(deadline=None)
 @given(st.permutations(range(5)), st.permutations(range(4)))
 def test_order_of_construction_leaves_no_trace(roots: list[int], issuers: list[int]) -> None:
     """However roots and issuers are given, the list and its bytes are the same."""
@@ -199,6 +202,49 @@ def test_whatever_is_offered_versions_never_fall_and_withdrawals_never_shrink(
             assert held.version > before.version or held == before
 
 
+ENDINGS = st.sampled_from([None, generate.YANAN.ending, Ending("610000", 1, generate.NOW + 1)])
+LATER = st.lists(
+    st.tuples(st.booleans(), st.integers(1, 4), ENDINGS, st.integers(0, 3), st.integers(0, 1)),
+    max_size=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LATER)
+def test_whatever_is_offered_endings_stay_and_pins_rise_within_an_epoch(
+    offers: list[tuple[bool, int, Ending | None, int, int]],
+) -> None:
+    """Over any sequence of genuine lists nobody who ended lives again and no rule comes back,
+    unless the epoch rises."""
+    held: TrustList | None = None
+    for rises, version, ending, pinned, digest in offers:
+        epoch = (1 if held is None else held.roots.epoch) + rises
+        offered = replace(
+            generate.LIST,
+            version=version,
+            roots=replace(generate.ROOTS, epoch=epoch),
+            issuers=(generate.SHAANXI, replace(generate.YANAN, keys=(), ending=ending)),
+            policies=(PinnedPolicy("rules", pinned, bytes([digest]) * 32),) if pinned else (),
+        )
+        before = held
+        try:
+            held = accept_trust_list(
+                held, generate.signed(offered), roots=generate.ROOTS, now=generate.NOW
+            )
+        except TrustListError:
+            continue
+        if before is None or before.roots.epoch < held.roots.epoch:
+            continue
+        city, earlier = held.issuer("610600"), before.issuer("610600")
+        assert city is not None
+        assert earlier is not None
+        assert earlier.ending in (None, city.ending)
+        for pin in before.policies:
+            now_pinned = held.pinned(pin.name)
+            assert now_pinned is not None
+            assert now_pinned == pin or now_pinned.version > pin.version
+
+
 @pytest.mark.parametrize(
     "change",
     [{"status_base": "https://h.example"}, {"status_base": "https://h.example/s?q/"},
@@ -277,6 +323,7 @@ def test_merge_of_parts_of_different_lists_is_refused() -> None:
     assert merge_envelopes([part, part]) == part
 
 
+@settings(deadline=None)
 @given(st.permutations(range(5)))
 def test_merge_gives_the_same_list_in_whatever_order_the_parts_come(order: list[int]) -> None:
     """The ceremony has no first and no last signer."""
