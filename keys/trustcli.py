@@ -38,7 +38,7 @@ from keys.trustlist import (
     encode_trust_list,
     verify_trust_list,
 )
-from keys.trustplace import Place, put_trust_list
+from keys.trustplace import Place, put_trust_list, said_of
 from keys.trustsource import roots_of_records, source_of_trust_list, trust_list_of_source
 from keys.trustupdate import accept_trust_list, require_may_follow
 
@@ -121,7 +121,7 @@ def sign(  # noqa: PLR0913, PLR0917 - click hands over one argument for each opt
     Read it, compare the digest with the other holders by voice, then type the version.
     """
     payload = read_file(draft_file)
-    drafted = decode_trust_list(payload)
+    drafted = said_of(draft_file, lambda: decode_trust_list(payload))
     click.echo(_draft_text(drafted, held))
     typed = click.prompt(f"To sign, type the version ({drafted.version})", type=int)
     if typed != drafted.version:
@@ -145,7 +145,7 @@ def combine(parts: tuple[Path, ...], roots_file: Path, out: Path) -> None:
     The list is written only if verifiers take its signatures.
     """
     data = merge_envelopes(read_file(part) for part in parts)
-    made = verify_trust_list(data, decode_roots(read_file(roots_file)))
+    made = verify_trust_list(data, _roots(roots_file))
     write_new(out, data)
     signers = len(parse_envelope(data).signatures)
     click.echo(f"wrote {out}: version {made.version}, {signers} signatures")
@@ -158,7 +158,7 @@ def combine(parts: tuple[Path, ...], roots_file: Path, out: Path) -> None:
 @click.option("--at", type=TIME, default="now", help="As of this time.")
 def verify(list_file: Path, roots_file: Path, held: Path | None, at: int) -> None:
     """Say whether a verifier would take LIST, and why not."""
-    roots = decode_roots(read_file(roots_file))
+    roots = _roots(roots_file)
     before = None if held is None else _any_list(held)
     taken = accept_trust_list(before, read_file(list_file), roots=roots, now=at)
     click.echo(
@@ -218,7 +218,7 @@ def publish(list_file: Path, roots_file: Path, public: Path, issuer: Path | None
         if issuer.samefile(public):
             raise click.UsageError("an issuer's CELADON_TRUST is not the public folder")
         places.append(Place(issuer, keeps_roots=True))
-    roots = decode_roots(read_file(roots_file))
+    roots = _roots(roots_file)
     data = read_file(list_file)
     published = put_trust_list(data, places, roots=roots, now=at)
     for place in places:
@@ -238,7 +238,16 @@ def _draft_text(drafted: TrustList, held_file: Path | None) -> str:
 def _any_list(path: Path) -> TrustList:
     """A draft or a signed list, without a look at its signatures."""
     data = read_file(path)
-    return decode_trust_list(parse_envelope(data).payload if data[:1] == b"\xd8" else data)
+
+    def content() -> TrustList:
+        return decode_trust_list(parse_envelope(data).payload if data[:1] == b"\xd8" else data)
+
+    return said_of(path, content)
+
+
+def _roots(path: Path) -> Roots:
+    data = read_file(path)
+    return said_of(path, lambda: decode_roots(data))
 
 
 def _roots_or_none(path: Path) -> Roots | None:

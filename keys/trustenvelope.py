@@ -62,7 +62,7 @@ def parse_envelope(data: bytes) -> Envelope:
     if data[:1] == b"\xd2":
         raise TrustListTypeError("something with one signer, not a trust list")
     if data[:2] != TAG_SIGN:
-        raise TrustListFormatError("no COSE_Sign tag")
+        raise TrustListFormatError("not a signed list: no COSE_Sign tag")
     match _decode(data[2:]):
         case [bytes(body), dict(unprotected), bytes(payload), list(entries)] if not unprotected:
             pass

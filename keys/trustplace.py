@@ -23,7 +23,9 @@ from keys.trustlist import (
 )
 from keys.trustupdate import accept_trust_list
 
-__all__ = ["ROOTS_FILE", "TRUST_LIST_FILE", "Place", "newer_trust_list", "put_trust_list"]
+__all__ = [
+    "ROOTS_FILE", "TRUST_LIST_FILE", "Place", "newer_trust_list", "put_trust_list", "said_of",
+]  # fmt: skip
 
 ROOTS_FILE: Final = "roots.cbor"
 TRUST_LIST_FILE: Final = "trust-list.cbor"
@@ -55,13 +57,13 @@ class Place:
         """The list in *data*, if it may take the place of the one that stands here."""
         found = _read(self.roots_file) if self.keeps_roots else None
         if found is not None:
-            roots = _said_of(self.roots_file, lambda: decode_roots(found))
+            roots = said_of(self.roots_file, lambda: decode_roots(found))
         return accept_trust_list(self.held(), data, roots=roots, now=now)
 
     def held(self) -> TrustList | None:
         """What stands here, or None. Verifies no signature: it may be older than the roots are."""
         data = _read(self.list_file)
-        return None if data is None else _said_of(self.list_file, lambda: _content(data))
+        return None if data is None else said_of(self.list_file, lambda: _content(data))
 
     def put(self, data: bytes, trust: TrustList) -> None:
         # The list first: a crash between the two leaves old roots beside a list that they signed.
@@ -131,7 +133,12 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _said_of(path: Path, read: Callable[[], T]) -> T:
+def said_of(path: Path, read: Callable[[], T]) -> T:
+    """What *read* gives.
+
+    Raises:
+        SourceFileError: What is wrong with the file, and which it is.
+    """
     try:
         return read()
     except TrustListError as error:

@@ -430,3 +430,35 @@ def test_text_of_changes_startles_where_signers_should_ask_why() -> None:
     calm = replace(generate.HEILONGJIANG, keys=(*generate.HEILONGJIANG.keys, in_time))
     issuers = (generate.SHAANXI, calm, generate.YANAN, generate.ANKANG)
     assert "!" not in changes_text(generate.LIST, replace(generate.LIST, issuers=issuers))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("verify", "list", "--roots", "junk"),
+        ("verify", "list", "--roots", "roots", "--held", "junk"),
+        ("combine", "list", "--roots", "junk", "--out", "out"),
+        ("sign", "junk", "--kid", "00000000", "--out", "out"),
+        ("sign", "draft", "--held", "junk", "--kid", "00000000", "--out", "out"),
+        ("show", "junk"),
+        ("diff", "list", "junk"),
+        ("diff", "junk", "list"),
+        ("publish", "list", "--public", ".", "--roots", "junk"),
+    ],
+    ids=" ".join,
+)
+def test_error_names_the_file_that_is_none_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Of several files in one command, the one to look at is named."""
+    machine = Machine(tmp_path / "machine")
+    monkeypatch.chdir(machine.folder)
+    for name, data in (
+        ("list", generate.GOOD),
+        ("draft", generate.PAYLOAD),
+        ("roots", encode_roots(generate.ROOTS)),
+        ("junk", b"junk"),
+    ):
+        Path(name).write_bytes(data)
+    assert refused(machine.run("trust", *command)).startswith("error: junk: ")
+    assert not Path("out").exists()
