@@ -43,6 +43,7 @@ LISTS_EACH: Final = 2**20 // 34
 _COST: Final = (INTERACTIVE_OPS, INTERACTIVE_MEM)
 _KEYS_LIVE_S: Final = 365 * DAY_S
 _COUNTRY: Final = "000000"
+_GONE: Final = {KeyState.COMPROMISED, KeyState.DESTROYED}
 
 
 class Clock:
@@ -79,7 +80,7 @@ class Site:
     source: Keystore
 
     def listed(self) -> ListedIssuer:
-        """Its entry on the trust list, with every key that it may ever sign with."""
+        """Its entry on the trust list, with every key that it may sign with, now or later."""
         infos = [*self.keystore.keys(), *self.source.keys()]
         return ListedIssuer(
             region=self.place.region,
@@ -89,7 +90,7 @@ class Site:
             first_list=self.place.first_list,
             last_list=self.place.first_list + LISTS_EACH - 1,
             contact=f"appeals@{self.place.region}.celadon.example",
-            keys=tuple(_listed(info) for info in infos),
+            keys=tuple(_listed(info) for info in infos if info.state not in _GONE),
         )
 
 

@@ -24,23 +24,34 @@ from issuer.stage import (
     Place,
     Province,
     RootHolder,
+    Site,
     found,
     opened,
     put_trust,
     sign_together,
 )
 from issuer.tx import Done, Tx
-from keys.lifecycle import Environment
+from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
 from keys.trustlist import Roots, TrustList, encode_roots
 from keys.trustupdate import accept_trust_list
 from verifier.cache import Cache
 from verifier.check import VENUE
-from verifier.door import Ages, Door
+from verifier.door import Ages, Door, Verdict
 from verifier.sources import open_source
 from verifier.transport import encode_text
 from verifier.update import Report, set_up, update
 
-__all__ = ["CHEAP", "GRANDMOTHER", "HOUR_S", "THRESHOLD", "VISITOR", "Venue", "World", "open_world"]
+__all__ = [
+    "CHEAP",
+    "GRANDMOTHER",
+    "HOUR_S",
+    "THRESHOLD",
+    "VISITOR",
+    "Venue",
+    "World",
+    "open_world",
+    "paper_code",
+]
 
 HOUR_S: Final = 3600
 _MINUTE_S: Final = 60
@@ -53,6 +64,7 @@ VISITOR: Final = next(part for part in PEOPLE if part.slug == "zhao-qiang")
 #: The least that libsodium takes: nobody attacks the index of people who do not exist.
 CHEAP: Final = IndexCost(ops=1, mem=8192)
 _LIST_LIFE_S: Final = 30 * DAY_S
+_KEY_LIFE_S: Final = 28 * DAY_S
 
 
 class Venue:
@@ -72,7 +84,11 @@ class Venue:
 
     def reason(self, text: str) -> str:
         """What an ordinary door says about a code, by its reason."""
-        return self._opened().check_text(text).reason
+        return self.verdict(text).reason
+
+    def verdict(self, text: str) -> Verdict:
+        """What an ordinary door says about a code."""
+        return self._opened().check_text(text)
 
     def trust(self) -> TrustList:
         """The trust list that it holds."""
@@ -176,6 +192,18 @@ class World:
         self.close()
         self.province = self._open()
 
+    def key(self, purpose: Purpose, state: KeyState = KeyState.ACTIVE) -> KeyInfo:
+        """The newest key of the issuer with this purpose, in this state."""
+        infos = self.site.keystore.keys()
+        found = [info for info in infos if info.purpose is purpose and info.state is state]
+        return found[-1]
+
+    def new_key(self, purpose: Purpose, state: KeyState = KeyState.PRE_ACTIVATION) -> KeyInfo:
+        """Make another key for the issuer."""
+        now, keystore = self.clock(), self.site.keystore
+        info = keystore.new(purpose, SHAANXI, now, now + _KEY_LIFE_S, now=now)
+        return info if state is info.state else keystore.move(info.kid, state, now)
+
     def close(self) -> None:
         """Stop the issuer."""
         self._stack.close()
@@ -188,28 +216,24 @@ class World:
         self.clock.wait(_MINUTE_S)
         self.office.publish()
 
+    def found_city(self, place: Place) -> Site:
+        """Keystores and databases of one more issuer, which nobody trusts yet."""
+        return found(self.out, place, now=self.clock())
+
+    def open_city(self, city: Site) -> Province:
+        """Open it, with the rules of the province in force."""
+        province = self._stack.enter_context(opened(city, self.clock, _policy(), cost=CHEAP))
+        region = city.place.region
+        signed = sign_policy(city.keystore, _policy(), region=region, clock=self.clock)
+        province.office.adopt(*signed)
+        return province
+
     def enrol(self, part: Part) -> bytes:
         return enrol(self.province, part)
 
     def paper_code(self, subject: bytes, *, key: str = "drill") -> str:
-        """The text of a paper code for somebody who has a colour.
-
-        Raises:
-            NoPersonError: Unknown or erased.
-        """
-
-        def work(tx: Tx) -> Done[list[Result]]:
-            made = issue(tx, [CodeRequest(subject, key)])
-            return Done(made.results, made.events, made.repeated, made.lists)
-
-        (result,) = self.office.writer.run(work, now=self.clock())
-        match result:
-            case Issued(codes=(code,)):
-                return encode_text(code)
-            case Refused(error=error):
-                raise error
-            case other:
-                raise AssertionError(f"no code: {type(other).__name__}")
+        """As `paper_code`, by Shaanxi."""
+        return paper_code(self.province, subject, key)
 
     def report_contact(self, subject: bytes, *, number: int = 1) -> None:
         """The centre for disease control reports that somebody met a confirmed case."""
@@ -226,6 +250,28 @@ class World:
         """A new door that was given today's roots; without *sources*, the public folder's."""
         names = list(sources) or [str(self.public)]
         return Venue(self.out / "venues" / name, self.clock, self.trust.roots, names)
+
+
+def paper_code(province: Province, subject: bytes, key: str) -> str:
+    """The text of a paper code for somebody who has a colour.
+
+    Raises:
+        NoPersonError: Unknown or erased.
+        IssuerEndedError: The trust list says that another one issues codes now.
+    """
+
+    def work(tx: Tx) -> Done[list[Result]]:
+        made = issue(tx, [CodeRequest(subject, key)])
+        return Done(made.results, made.events, made.repeated, made.lists)
+
+    (result,) = province.office.writer.run(work, now=province.office.clock())
+    match result:
+        case Issued(codes=(code,)):
+            return encode_text(code)
+        case Refused(error=error):
+            raise error
+        case other:
+            raise AssertionError(f"no code: {type(other).__name__}")
 
 
 def _policy() -> Policy:

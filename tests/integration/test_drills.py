@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from issuer import app
+from issuer import app, issue, reissue
+from issuer.batches import TakenBack
 from issuer.cli import main
 from issuer.drills.repertoire import DRILLS
 from keys import trustlist, trustupdate
+from keys.recorded import RecordedSigner
 from verifier import check
 
 NAMES = [drill.name for drill in DRILLS]
@@ -31,7 +33,16 @@ def nothing(*_: object, **__: object) -> None:
     """What a check does that was taken out."""
 
 
+def marks_nothing(*_: object) -> TakenBack:
+    """Taking codes back without doing it."""
+    return TakenBack([], frozenset())
+
+
 SABOTAGES = {
+    "city-retired": Sabotage(issue, "_require_going_on", nothing, "issues no code any more"),
+    "key-lost": Sabotage(RecordedSigner, "_require", nothing, "the rest by one other"),
+    "status-key-lost": Sabotage(RecordedSigner, "_require", nothing, "nothing can be published"),
+    "stolen-key": Sabotage(reissue, "take_back_batches", marks_nothing, "by the stolen key"),
     "hostile-host": Sabotage(check, "MAX_LIST_AGE_S", 10**6, "after 24 h it decides nothing"),
     "old-backup": Sabotage(app, "require_reconciled", nothing, "the issuer does not open"),
     "root-lost": Sabotage(

@@ -1,0 +1,70 @@
+"""Many people at once, registered and at home in Xi'an, and a code for each of them. Shell."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Final, TypeVar
+
+from issuer.declare import Declared
+from issuer.drills.world import World
+from issuer.evidence import Kind
+from issuer.identity import Identity
+from issuer.issue import CodeRequest, Issued, issue
+from issuer.own import declare
+from issuer.people import People
+from issuer.tx import Done, Tx
+
+__all__ = ["paper_codes", "register_many"]
+
+_T = TypeVar("_T")
+
+#: People of one transaction.
+_SET: Final = 2_000
+_HOME: Final = "610103"
+#: Born in no year that anybody is born in.
+_NUMBER: Final = "6101039999{:08d}"
+
+
+def register_many(world: World, count: int) -> list[bytes]:
+    """So many people, green; in sets, because a desk that takes one after the other takes hours."""
+    subjects: list[bytes] = []
+    for numbers in _sets(range(count)):
+        work = partial(
+            _register, people=world.office.people, source=world.office.self_source, numbers=numbers
+        )
+        made: list[bytes] = world.office.writer.run(work, now=world.clock())
+        subjects += made
+    return subjects
+
+
+def _register(tx: Tx, people: People, source: str, numbers: Sequence[int]) -> Done[list[bytes]]:
+    subjects: list[bytes] = []
+    recorded: list[Done[int]] = []
+    for number in numbers:
+        identity = Identity(f"无名氏{number}", None, _NUMBER.format(number))
+        made = people.register(tx.store, identity, people.digests(identity), now=tx.now)
+        lives = Declared(Kind.RESIDENCE, "lives", tx.now, place=_HOME)
+        recorded.append(declare(tx, made.subject, [lives], source=source))
+        subjects.append(made.subject)
+    return Done(subjects, [event for done in recorded for event in done.events])
+
+
+def paper_codes(world: World, subjects: Sequence[bytes], key: str) -> list[bytes]:
+    """A paper code for each of these people; a request that comes again gives the codes it gave."""
+    codes: list[bytes] = []
+    for some in _sets(subjects):
+        work = partial(_issue, requests=[CodeRequest(subject, key) for subject in some])
+        made: list[bytes] = world.office.writer.run(work, now=world.clock())
+        codes += made
+    return codes
+
+
+def _issue(tx: Tx, requests: Sequence[CodeRequest]) -> Done[list[bytes]]:
+    made = issue(tx, requests)
+    issued = [result for result in made.results if isinstance(result, Issued)]
+    codes = [code for result in issued for code in result.codes]
+    return Done(codes, made.events, made.repeated, made.lists)
+
+
+def _sets(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(items), _SET):
+        yield items[start : start + _SET]
