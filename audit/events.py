@@ -57,6 +57,11 @@ class Kind(StrEnum):
     LIST_PUBLISHED = "list-published"
     ENTRIES_ERASED = "entries-erased"
     RESTORED = "restored"
+    REGION_NOTICE_SENT = "region-notice-sent"
+    REGION_NOTICE_TAKEN = "region-notice-taken"
+    APPEAL_FILED = "appeal-filed"
+    APPEAL_ANSWERED = "appeal-answered"
+    APPEAL_LAPSED = "appeal-lapsed"
 
 
 class Event(NamedTuple):

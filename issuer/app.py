@@ -18,6 +18,7 @@ from audit.log import Log
 from audit.models import metadata as audit_metadata
 from audit.publish import write_public
 from issuer.adoption import adopt_risk_table, adopt_rules
+from issuer.between.exchange import Exchange
 from issuer.binding import Sessions
 from issuer.core import Authority, Secrets
 from issuer.desk import Desk
@@ -67,6 +68,7 @@ _FIRST_KEYS: Final = {
     Purpose.EVIDENCE: 365,
     Purpose.RULES: 365,
     Purpose.CHECKPOINT: 3650,
+    Purpose.RECEIVING: 365,
 }
 #: Registrations and bindings are answered at the end of slots of this length: longer than the
 #: index work, so that all of them are answered after the same time.
@@ -136,6 +138,7 @@ class Office:
     desk: Desk
     publisher: Publisher
     erasures: Erasures
+    exchange: Exchange
     self_source: str
     trust_list: bytes
     engine: Engine
@@ -154,7 +157,8 @@ class Office:
         write_public(self.log, self.settings.public)
 
     def maintain(self) -> None:
-        """What is due: unfinished re-assessments, windows that ended, lists that changed."""
+        """What is due: notices, re-assessments, appeals, windows that ended, lists that changed."""
+        self.exchange.maintain()
         run_jobs(self.writer, now=self.clock())
         run_windows(self.writer, now=self.clock())
         self.publisher.publish_changed(now=self.clock())
@@ -169,6 +173,7 @@ class Office:
             issuing=issuing,
             log=self.log,
             gate=self.gate,
+            exchange=self.exchange,
             lists=PublishedLists(self.settings.public, self.writer),
             public=self.settings.public,
             self_source=self.self_source,
@@ -227,7 +232,8 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         people = People(engine, people_keys, cost=cost or IndexCost())
         sessions = Sessions(engine, secrets.rows)
         gate = Gate(audit_engine, log)
-        source = _signer(keystore, Purpose.EVIDENCE, region, clock).kid.hex()
+        evidence_key = _signer(keystore, Purpose.EVIDENCE, region, clock)
+        source = evidence_key.kid.hex()
         enrolment = Enrolment(
             writer,
             people,
@@ -253,6 +259,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
                 writer, settings.public, _signer(keystore, Purpose.STATUS, region, clock)
             ),
             erasures=erasures,
+            exchange=Exchange(writer, people, evidence_key, keystore.openers(), clock),
             self_source=source,
             trust_list=trust_list,
             engine=engine,

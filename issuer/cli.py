@@ -23,6 +23,7 @@ from audit.errors import AuditError
 from issuer import logging as json_logging
 from issuer.adoption import adopt_risk_table
 from issuer.app import Office, init, office, sign_policy
+from issuer.between.cli import region
 from issuer.comeback import recover
 from issuer.drills.cli import drill
 from issuer.errors import IssuerError
@@ -50,6 +51,7 @@ __all__ = ["main"]
 _FAILED: Final = 1
 _USAGE: Final = 2
 _MAINTAIN_S: Final = 10
+_DELIVER_S: Final = 5
 _PUBLISH_S: Final = 6 * 3600
 _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -87,6 +89,7 @@ main.add_command(keys)
 main.add_command(trust)
 main.add_command(audit)
 main.add_command(drill)
+main.add_command(region)
 
 
 @main.command("init")
@@ -291,9 +294,11 @@ async def _serve(opened: Office, *, reuse_port: bool) -> None:
             await site.start()
             _LOG.info("serving", port=settings.listen_port, region=settings.region)
             upkeep = asyncio.create_task(_keep_up(opened))
+            post = asyncio.create_task(_keep_delivering(opened))
             await stop.wait()
             _LOG.info("stopping")
             upkeep.cancel()
+            post.cancel()
         finally:
             await runner.cleanup()
 
@@ -311,6 +316,16 @@ async def _keep_up(opened: Office) -> None:
         except Exception as error:  # noqa: BLE001 - the next round tries again
             _LOG.error("upkeep_failed", exc_info=error)
         await asyncio.sleep(_MAINTAIN_S)
+
+
+async def _keep_delivering(opened: Office) -> None:
+    """Notices to other regions, apart from the upkeep: a slow region delays nothing but itself."""
+    while True:
+        try:
+            await asyncio.to_thread(opened.exchange.deliver)
+        except Exception as error:  # noqa: BLE001 - the next round tries again
+            _LOG.error("delivery_failed", exc_info=error)
+        await asyncio.sleep(_DELIVER_S)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from issuer.assess import Assessed, assess
 from issuer.batches import take_back
 from issuer.errors import EvidenceError, IntegrityError
 from issuer.evidence import Evidence, Kind
+from issuer.origins import reasons_text
 from issuer.store import Row, Store
 from issuer.tx import Tx
 from verifier.statuslist import Status
@@ -66,7 +67,7 @@ class Decision(NamedTuple):
     rule_version: int
     risk_version: int
     evidence_commitment: bytes
-    reasons: str  # ids of the rules that applied, with commas
+    reasons: str  # the rules that applied, and the other regions behind them: issuer.origins
     decided_at: int
     changes_at: int | None
     cause: str
@@ -168,7 +169,7 @@ def _assess(tx: Tx, subject: bytes, evidence: list[Evidence], cause: Cause) -> D
         outcome.rule_version,
         risks.version,
         outcome.evidence_commitment,
-        ",".join(reason.rule_id for reason in outcome.reasons),
+        reasons_text(outcome, evidence, tx.authority.issuer.region),
         tx.now,
         outcome.changes_at,
         cause.value,

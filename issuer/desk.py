@@ -16,6 +16,7 @@ from issuer.decisions import Decision, evidence_of
 from issuer.evidence import Evidence, Kind
 from issuer.issue import CodeRequest, Issued, Result, issue
 from issuer.issue import Refused as IssueRefused
+from issuer.origins import given_reasons
 from issuer.own import decide
 from issuer.people import SUBJECT_BYTES, People
 from issuer.ruletypes import Verdict
@@ -161,7 +162,7 @@ class Desk:
         colour = (
             Verdict.PENDING if decision.colour is None else Verdict[Colour(decision.colour).name]
         )
-        reasons = tuple(rules.rule(rule_id).reason for rule_id in decision.reasons.split(","))
+        reasons = tuple(given.texts(rules) for given in given_reasons(decision.reasons))
         return {Field.COLOUR: colour, Field.REASONS: reasons}
 
     def _printed(self, subject: bytes, idempotency_key: str) -> dict[Field, object]:

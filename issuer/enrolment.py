@@ -11,6 +11,7 @@ from typing import Final
 from audit.events import Event
 from audit.events import Kind as EventKind
 from issuer.batches import take_back
+from issuer.between.waiting import claim
 from issuer.binding import (
     CODE_LIFE_S,
     Binding,
@@ -100,8 +101,11 @@ class Enrolment:
             return Done(registered)
         lives = Declared(Kind.RESIDENCE, "lives", tx.now, place=home)
         recorded = declare(tx, registered.subject, [lives], source=self._source)
+        # What another region said before we knew this person.
+        told = claim(tx, registered.subject, identity.name, digests)
         made = _event(tx, EventKind.PERSON_REGISTERED, registered.subject)
-        return Done(registered, [made, *recorded.events], lists=recorded.lists)
+        lists = recorded.lists | told.lists
+        return Done(registered, [made, *recorded.events, *told.events], lists=lists)
 
     def ask(self, name: str, phone: str) -> str:
         """Send a one-time code to *phone*; the request that it will confirm."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from issuer.between.reason import Reason
 from issuer.problems import Problem
 from issuer.ruleproblems import RuleProblem
 
@@ -105,6 +106,18 @@ class NoticeError(EvidenceError):
     def __init__(self, message: str, lines: Sequence[tuple[int, str]] = ()) -> None:
         super().__init__("; ".join([message, *(f"line {line}: {why}" for line, why in lines)]))
         self.lines = tuple(lines)
+
+
+class RegionNoticeError(IssuerError):
+    """A notice or receipt between regions is refused; *reason* says which check it failed."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+
+
+class RegionError(IssuerError):
+    """Something between regions cannot be done as asked: no such region, appeal or room."""
 
 
 class RiskTableError(IssuerError):

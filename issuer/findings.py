@@ -21,6 +21,7 @@ class Topic(StrEnum):
     SIGNATURES = "signatures"  # a code key's count is not the number of its codes
     POLICY = "policy"  # a rule set or risk table is not as it was adopted
     PERSON = "person"  # a row of identity, index, one-time code or binding was changed
+    REGION = "region"  # a row of what passes between regions was changed
     WORK = "work"  # a row of outbox, job, notice or log position was changed
     UNREADABLE = "unreadable"  # the database gives no rows here
 

@@ -25,7 +25,8 @@ from sqlalchemy import (
 __all__ = [
     "MIGRATIONS", "binding", "code_batch", "code_key", "decision", "evidence", "identity",
     "identity_index", "job", "log_position", "lost_position", "metadata", "notice", "one_time_code",
-    "outbox", "risk_table", "rule_set", "status_change", "status_list", "subject",
+    "outbox", "region_appeal", "region_evidence", "region_inbox", "region_outbox", "region_waiting",
+    "risk_table", "rule_set", "status_change", "status_list", "subject",
 ]  # fmt: skip
 
 #: Alembic's folder, which makes these tables step by step.
@@ -272,5 +273,90 @@ binding: Final = Table(
     Column("mac", LargeBinary(16), nullable=False),
     UniqueConstraint("subject", "binding_id"),
     Index(None, "expires_at"),
+    sqlite_with_rowid=False,
+)
+
+
+# Between regions: issuer/between/.
+
+#: Notices to other regions, numbered for each. *envelope* is there until its *receipt* is; with
+#: that it needs no *next_try* any more.
+region_outbox: Final = Table(
+    "region_outbox",
+    metadata,
+    Column("message_id", LargeBinary(16), primary_key=True),
+    Column("receiver", String(6), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("envelope", LargeBinary),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", BigInteger),
+    Column("receipt", LargeBinary),
+    Column("mac", LargeBinary(16), nullable=False),
+    UniqueConstraint("receiver", "number"),
+    Index(None, "next_try"),
+    sqlite_with_rowid=False,
+)
+
+#: Notices from other regions. *envelope* is there until the notice had its effect.
+region_inbox: Final = Table(
+    "region_inbox",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("sender", String(6), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("receipt", LargeBinary, nullable=False),
+    Column("envelope", LargeBinary),
+    Column("mac", LargeBinary(16), nullable=False),
+    UniqueConstraint("sender", "number"),
+    sqlite_with_rowid=False,
+)
+
+#: Which record was told to or by which region: about a *subject* here, or told by us, and then what
+#: it said, to be sent again when somebody contests it. No identity.
+region_evidence: Final = Table(
+    "region_evidence",
+    metadata,
+    Column("evidence_id", LargeBinary(16), primary_key=True),
+    Column("region", String(6), primary_key=True),  # the other one
+    Column("subject", LargeBinary(16)),
+    Column("record", LargeBinary),
+    Column("told_at", BigInteger, nullable=False),
+    Column("mac", LargeBinary(16), nullable=False),
+    Index(None, "region", "told_at"),
+    sqlite_with_rowid=False,
+)
+
+#: Evidence about people who are not registered here. Found and opened by an index entry only.
+region_waiting: Final = Table(
+    "region_waiting",
+    metadata,
+    Column("entry", LargeBinary(32), primary_key=True),
+    Column("evidence_id", LargeBinary(16), primary_key=True),
+    Column("sender", String(6), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("mac", LargeBinary(16), nullable=False),
+    Index(None, "evidence_id"),
+    Index(None, "expires_at"),
+    sqlite_with_rowid=False,
+)
+
+#: Appeals about evidence of another region: ours, about a person here (*subject*), or theirs.
+region_appeal: Final = Table(
+    "region_appeal",
+    metadata,
+    Column("appeal_id", LargeBinary(16), primary_key=True),
+    Column("subject", LargeBinary(16)),
+    Column("region", String(6), nullable=False),  # the other one
+    Column("ground", String(16), nullable=False),
+    Column("evidence_ids", LargeBinary, nullable=False),
+    Column("filed_at", BigInteger, nullable=False),
+    Column("deadline", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("mac", LargeBinary(16), nullable=False),
+    Index(None, "subject"),
+    Index(None, "state", "deadline"),
     sqlite_with_rowid=False,
 )

@@ -22,7 +22,7 @@ from issuer.sealing import KEY_BYTES, NONCE_BYTES, associated, mac, seal, unseal
 from issuer.store import Store, read_store
 from keys import cbor
 
-__all__ = ["SUBJECT_BYTES", "IndexCost", "People", "PeopleKeys", "Registered"]
+__all__ = ["SUBJECT_BYTES", "IndexCost", "People", "PeopleKeys", "Registered", "find", "find_first"]
 
 SUBJECT_BYTES: Final = 16
 _DIGEST_BYTES: Final = 32
@@ -208,6 +208,16 @@ def find(store: Store, digest: bytes, *, rows: bytes) -> bytes | None:
     if mac(rows, "identity_index", (digest, subject)) != tag:
         raise IntegrityError("an index entry was changed")
     return subject
+
+
+def find_first(store: Store, digests: Sequence[bytes], *, rows: bytes) -> bytes | None:
+    """Whom the first of these entries leads to that leads to anybody.
+
+    Raises:
+        IntegrityError: As `find`.
+    """
+    found = (find(store, digest, rows=rows) for digest in digests)
+    return next((subject for subject in found if subject is not None), None)
 
 
 def _keyed(pepper: bytes, label: str, data: bytes) -> bytes:

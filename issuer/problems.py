@@ -63,6 +63,10 @@ class Problem(enum.StrEnum):
     ISSUER_ENDED = "issuer-ended"
     TOO_MANY = "too-many"
     TOO_MANY_READS = "too-many-reads"
+    NOTHING_TO_APPEAL = "nothing-to-appeal"
+    # From another region's issuer.
+    REGION_NOTICE_REFUSED = "region-notice-refused"
+    REGION_NOTICE_EARLY = "region-notice-early"
     # Ours.
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
@@ -156,6 +160,17 @@ TEXTS: Final[Mapping[Problem, Text]] = {
     ),
     Problem.TOO_MANY: Text("一次请求的数量过多。", "Too many at once."),
     Problem.TOO_MANY_READS: Text("查询次数过多，请稍后再试。", "Read too often: try again later."),
+    Problem.NOTHING_TO_APPEAL: Text(
+        "目前的判定不依据该地区提供的、尚可申诉的信息。",
+        "The present decision rests on nothing from that region that can still be contested.",
+    ),
+    Problem.REGION_NOTICE_REFUSED: Text(
+        "地区间通知无法接受。", "The notice between regions is not accepted."
+    ),
+    Problem.REGION_NOTICE_EARLY: Text(
+        "此前的地区间通知尚未到齐，请稍后再送。",
+        "Too many notices before this one are missing: send it again later.",
+    ),
     Problem.UNAVAILABLE: Text(
         "服务暂时不可用，请稍后再试。", "The service is not available: try again in a moment."
     ),

@@ -24,7 +24,13 @@ from issuer.findings import Finding, Topic
 from issuer.handover import staged
 from issuer.replaylists import Positions
 from issuer.replayperson import PersonCheck, Said
-from issuer.replaywork import code_key_findings, people_findings, policy_findings, work_findings
+from issuer.replaywork import (
+    code_key_findings,
+    people_findings,
+    policy_findings,
+    region_findings,
+    work_findings,
+)
 from issuer.store import Store, engine_errors, read_store
 
 __all__ = ["Replay"]
@@ -99,6 +105,7 @@ class Replay:
     def _all(self, store: Store) -> Iterator[Finding]:
         yield from _readable(work_findings(store, self._secrets), None)
         yield from _readable(people_findings(store, self._secrets), None)
+        yield from _readable(region_findings(store, self._secrets), None)
         yield from _readable(policy_findings(store, self._log, self._authority.trust), None)
         owed = self._owed(store)
         positions = Positions(store, self._secrets)

@@ -14,6 +14,7 @@ from issuer.errors import EvidenceError, IntegrityError, SealError
 from issuer.evidence import Evidence
 from issuer.evidence_store import evidence_digest
 from issuer.findings import Finding, Topic
+from issuer.origins import reasons_text
 from issuer.policy import read_risk_table, read_rules
 from issuer.replaylists import Positions
 from issuer.risk import RiskTable
@@ -109,7 +110,7 @@ class PersonCheck:
             yield Topic.COLOUR, "decided by rules or risks that were never adopted"
             return
         at = decision.decided_at
-        if _outcome(rules, records, risks, at) != decision.says():
+        if self._outcome(rules, records, risks, at) != decision.says():
             yield Topic.COLOUR, "the rules give another outcome"
         present = (self._authority.rules.id, self._authority.rules.version)
         newer = (
@@ -118,9 +119,24 @@ class PersonCheck:
         ) != present or risks.version != self._authority.risks.version
         due = decision.changes_at is not None and decision.changes_at <= self._now
         if newer or due:
-            outcome = _outcome(self._authority.rules, records, self._authority.risks, self._now)
+            present_risks = self._authority.risks
+            outcome = self._outcome(self._authority.rules, records, present_risks, self._now)
             if outcome[0] != decision.colour:
                 yield Topic.LATE, "the colour should have changed by now"
+
+    def _outcome(
+        self, rules: RuleSet, records: list[Evidence], risks: RiskTable, at: int
+    ) -> tuple[object, ...]:
+        """As `Decision.says`, computed here and not by the code that decided."""
+        outcome = assess(rules, records, risks, at)
+        return (
+            int(outcome.colour) if isinstance(outcome, Assessed) else None,
+            outcome.rule_set,
+            outcome.rule_version,
+            outcome.evidence_commitment,
+            reasons_text(outcome, records, self._authority.issuer.region),
+            outcome.changes_at,
+        )
 
     def _batches(self, said: Said, key: bytes | None) -> Iterator[tuple[Topic, str]]:
         issued = {event.event_id: event for event in said.of(Kind.CODES_ISSUED)}
@@ -182,21 +198,6 @@ class PersonCheck:
             except IntegrityError:
                 self._risks[version] = None
         return self._risks[version]
-
-
-def _outcome(
-    rules: RuleSet, records: list[Evidence], risks: RiskTable, at: int
-) -> tuple[object, ...]:
-    """As `Decision.says`, computed here and not by the code that decided."""
-    outcome = assess(rules, records, risks, at)
-    return (
-        int(outcome.colour) if isinstance(outcome, Assessed) else None,
-        outcome.rule_set,
-        outcome.rule_version,
-        outcome.evidence_commitment,
-        ",".join(reason.rule_id for reason in outcome.reasons),
-        outcome.changes_at,
-    )
 
 
 def _records(said: Said) -> list[Evidence] | None:

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from sqlalchemy import Table
+
 from audit.events import Event, Kind
 from audit.logreader import LogReader
 from issuer.adoption import risks_event, rules_event
+from issuer.between.rows import TABLES as REGION_TABLES
 from issuer.core import Secrets
 from issuer.errors import IntegrityError, IssuerError
 from issuer.evidence_store import notice_mac
@@ -20,7 +23,9 @@ from issuer.shards import read_code_keys
 from issuer.store import Store
 from keys.trustlist import TrustList
 
-__all__ = ["code_key_findings", "people_findings", "policy_findings", "work_findings"]
+__all__ = [
+    "code_key_findings", "people_findings", "policy_findings", "region_findings", "work_findings",
+]  # fmt: skip
 
 _RULES: Final = "SELECT rule_set, version, signed, adopted_at, event_id FROM rule_set"
 _RISKS: Final = "SELECT version, signed, adopted_at, event_id FROM risk_table"
@@ -69,18 +74,33 @@ def code_key_findings(
 def people_findings(store: Store, secrets: Secrets) -> Iterator[Finding]:
     """Rows of identities, index, one-time codes and bindings that the issuer did not write so.
 
-    Nothing is decrypted. Each table in the order of its key, the first column, a page at a time.
+    Nothing is decrypted.
     """
     for table in (identity, identity_index, one_time_code, binding):
-        names = [column.name for column in table.columns]
-        select = f"SELECT {', '.join(names)} FROM {table.name}"  # noqa: S608 # our own models
-        page = f" ORDER BY {names[0]} LIMIT {_PAGE}"
-        rows = store.rows(select + page)
-        while rows:
-            for *columns, tag in rows:
-                if mac(secrets.rows, table.name, columns) != tag:
-                    yield Finding(Topic.PERSON, None, f"a row of {table.name} was changed")
-            rows = store.rows(f"{select} WHERE {names[0]} > ?{page}", (rows[-1][0],))
+        yield from _tagged(store, secrets, table, Topic.PERSON)
+
+
+def region_findings(store: Store, secrets: Secrets) -> Iterator[Finding]:
+    """Rows of what passes between regions that the issuer did not write so. Opens nothing."""
+    for table in REGION_TABLES:
+        yield from _tagged(store, secrets, table, Topic.REGION)
+
+
+def _tagged(store: Store, secrets: Secrets, table: Table, topic: Topic) -> Iterator[Finding]:
+    """A table whose rows end in a tag over all other columns, by its key, a page at a time."""
+    names = [column.name for column in table.columns]
+    keys = [column.name for column in table.primary_key]
+    key, marks = ", ".join(keys), ", ".join("?" * len(keys))
+    select = f"SELECT {', '.join(names)} FROM {table.name}"  # noqa: S608 # our own models
+    page = f" ORDER BY {key} LIMIT {_PAGE}"
+    rows = store.rows(select + page)
+    while rows:
+        for *columns, tag in rows:
+            if mac(secrets.rows, table.name, columns) != tag:
+                yield Finding(topic, None, f"a row of {table.name} was changed")
+        last = dict(zip(names, rows[-1], strict=True))
+        after = [last[name] for name in keys]
+        rows = store.rows(f"{select} WHERE ({key}) > ({marks}){page}", after)
 
 
 def policy_findings(store: Store, log: LogReader, trust: TrustList) -> Iterator[Finding]:

@@ -17,6 +17,10 @@ class SignatureError(KeysError):
     """A signature does not verify under the key."""
 
 
+class BoxError(KeysError):
+    """A sealed box does not open with the key."""
+
+
 class PublicKeyError(KeysError):
     """32 bytes are not an Ed25519 key that may be trusted."""
 

@@ -29,6 +29,7 @@ from keys.errors import (
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose, new_key
 from keys.record import StoredKey, decode_stored_key, encode_stored_key
 from keys.recorded import RecordedSigner
+from keys.sealedbox import BoxOpener
 from keys.sealing import (
     KEY_BYTES,
     MODERATE_MEM,
@@ -44,6 +45,8 @@ from keys.signer import SEED_BYTES, SeedSigner
 __all__ = ["Keystore"]
 
 _MASTER: Final = "master"
+#: States in which a receiving key opens.
+_OPENING: Final = (KeyState.ACTIVE, KeyState.SUSPENDED, KeyState.DEACTIVATED)
 _KEY: Final = re.compile(r"[0-9a-f]{8}\.key", re.ASCII)
 _SECRET: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\.secret", re.ASCII)
 
@@ -206,6 +209,20 @@ class Keystore:
             clock=clock,
             slow=False,
         )
+
+    def openers(self) -> tuple[BoxOpener, ...]:
+        """What opens boxes sealed for our receiving keys, the newest first.
+
+        A key that is retired still opens what was on its way; a compromised or destroyed one
+        opens nothing any more.
+        """
+        kids = [
+            info.kid
+            for info in reversed(self.keys())
+            if info.purpose is Purpose.RECEIVING and info.state in _OPENING
+        ]
+        seeds = (self._read_key(_key_file(kid)).seed for kid in kids)
+        return tuple(BoxOpener(seed) for seed in seeds if seed is not None)
 
     def move(
         self,

@@ -13,6 +13,7 @@ from aiohttp import web
 from yarl import URL
 
 from audit.gate import Gate
+from issuer.between.exchange import Exchange
 from issuer.binding import Sessions
 from issuer.enrolment import Enrolment
 from issuer.erasures import Erasures
@@ -161,10 +162,11 @@ async def serving(
         sessions = Sessions(engine, SECRETS.rows)
         people, enrolment = enrolment_over(opened, sessions, phones, clock)
         gate = Gate(opened.audit_engine, opened.log)
+        exchange = Exchange(writer, people, signer(Purpose.EVIDENCE.value), (), clock)
         with Issuing(writer, clock=clock) as issuing:
             services = Services(
                 clock, sessions, enrolment, issuing, opened.log, gate,
-                PublishedLists(public, writer), public, self_source(), slot_s,
+                exchange, PublishedLists(public, writer), public, self_source(), slot_s,
             )  # fmt: skip
             app = make_app(services)
             runner = Runner(app)

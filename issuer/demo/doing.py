@@ -13,6 +13,7 @@ from issuer.declare import Declared
 from issuer.demo.cast import Fact, Part
 from issuer.desk import ByIdentityNumber, ByNameAndPhone, Whom
 from issuer.evidence import Evidence
+from issuer.origins import given_reasons
 from issuer.outbox import LocalOutbox
 from issuer.own import decide, declare
 from issuer.regions import load_regions
@@ -99,7 +100,7 @@ def colour_lines(province: Province, part: Part, decision: Decision) -> list[str
     """What is known, the colour, why, what to do, and when it changes by itself."""
     rules = province.office.writer.authority.rules
     verdict = verdict_of(decision)
-    reasons = [rules.rule(rule_id).reason for rule_id in decision.reasons.split(",")]
+    reasons = [given.texts(rules) for given in given_reasons(decision.reasons)]
     to_do = rules.what_to_do[verdict]
     match decision.changes_at:
         case None:

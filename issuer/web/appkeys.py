@@ -1,6 +1,7 @@
 """What the application holds, by type. Written once, by `issuer.web.factory`."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +9,7 @@ from aiohttp import web
 
 from audit.gate import Gate
 from audit.logreader import LogReader
+from issuer.between.exchange import Exchange
 from issuer.binding import Sessions
 from issuer.enrolment import Enrolment
 from issuer.issuing import Issuing
@@ -15,14 +17,18 @@ from issuer.web.pace import Pace
 from verifier.check import Lists
 
 __all__ = [
-    "CLOCK", "DESCRIPTION", "ENROLMENT", "GATE", "ISSUING", "LISTS", "LOG", "PACE", "PUBLIC",
-    "SELF_SOURCE", "SESSIONS",
+    "CLOCK", "DESCRIPTION", "ENROLMENT", "EXCHANGE", "GATE", "ISSUING", "LISTS", "LOG", "PACE",
+    "PUBLIC", "SELF_SOURCE", "SESSIONS", "SOON",
 ]  # fmt: skip
 
 #: UNIX seconds.
 CLOCK: Final[web.AppKey[Callable[[], int]]] = web.AppKey("CLOCK")
 SESSIONS: Final = web.AppKey("SESSIONS", Sessions)
 ENROLMENT: Final = web.AppKey("ENROLMENT", Enrolment)
+#: What is done between regions.
+EXCHANGE: Final = web.AppKey("EXCHANGE", Exchange)
+#: For work that nobody waits for.
+SOON: Final = web.AppKey("SOON", ThreadPoolExecutor)
 PACE: Final = web.AppKey("PACE", Pace)
 #: The folder whose lists are published.
 PUBLIC: Final = web.AppKey("PUBLIC", Path)

@@ -1,7 +1,9 @@
 """Makes the application from its services. Opens nothing and closes nothing: `issuer.app` does."""
 
+import asyncio
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,12 +13,13 @@ from aiohttp import web
 
 from audit.gate import Gate
 from audit.logreader import LogReader
+from issuer.between.exchange import Exchange
 from issuer.binding import Sessions
 from issuer.enrolment import Enrolment
 from issuer.issuing import Issuing
 from issuer.web import appkeys
 from issuer.web.accesslog import Counts
-from issuer.web.handlers import check, enrolment, me, meta, published, regions
+from issuer.web.handlers import between, check, enrolment, me, meta, published, regions
 from issuer.web.openapi import describe
 from issuer.web.pace import Pace
 from issuer.web.routes import AnyRoute, mount
@@ -27,6 +30,7 @@ __all__ = ["ROUTES", "Services", "make_app"]
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *enrolment.ROUTES,
     *me.ROUTES,
+    *between.ROUTES,
     *regions.ROUTES,
     *published.ROUTES,
     *check.ROUTES,
@@ -52,6 +56,7 @@ class Services:
     issuing: Issuing
     log: LogReader
     gate: Gate
+    exchange: Exchange
     lists: Callable[[], Lists]
     public: Path
     self_source: str
@@ -68,9 +73,11 @@ def make_app(services: Services) -> web.Application:
     app[appkeys.ISSUING] = services.issuing
     app[appkeys.LOG] = services.log
     app[appkeys.GATE] = services.gate
+    app[appkeys.EXCHANGE] = services.exchange
     app[appkeys.LISTS] = services.lists
     app[appkeys.PUBLIC] = services.public
     app[appkeys.SELF_SOURCE] = services.self_source
+    soon = app[appkeys.SOON] = ThreadPoolExecutor(1, "celadon-soon")
     pace = app[appkeys.PACE] = Pace(services.slot_s)
     description = describe(ROUTES, version=version("celadon"))
     app[appkeys.DESCRIPTION] = json.dumps(description, ensure_ascii=False).encode()
@@ -79,6 +86,7 @@ def make_app(services: Services) -> web.Application:
 
     async def close(_app: web.Application) -> None:
         pace.close()
+        await asyncio.to_thread(soon.shutdown)
 
     app.on_cleanup.append(close)
     return app

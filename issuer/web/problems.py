@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import AuditError
+from issuer.between.reason import Reason
 from issuer.errors import (
     BusyError,
     IdempotencyConflictError,
@@ -19,6 +20,7 @@ from issuer.errors import (
     ListsExhaustedError,
     NoCodeKeyError,
     NotBoundError,
+    RegionNoticeError,
     UnknownPlaceError,
 )
 from issuer.problems import TEXTS, Problem
@@ -66,6 +68,7 @@ STATUS: Final[Mapping[Problem, HTTPStatus]] = {
             Problem.UNKNOWN_VALUE,
             Problem.BAD_HOLDER_KEY,
             Problem.TOO_MANY,
+            Problem.REGION_NOTICE_REFUSED,
         ),
         HTTPStatus.UNPROCESSABLE_ENTITY,
     ),
@@ -74,6 +77,8 @@ STATUS: Final[Mapping[Problem, HTTPStatus]] = {
     Problem.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
     Problem.COLOUR_PENDING: HTTPStatus.CONFLICT,
     Problem.ISSUER_ENDED: HTTPStatus.GONE,
+    Problem.NOTHING_TO_APPEAL: HTTPStatus.CONFLICT,
+    Problem.REGION_NOTICE_EARLY: HTTPStatus.CONFLICT,
     Problem.TOO_MANY_READS: HTTPStatus.TOO_MANY_REQUESTS,
     Problem.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Problem.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -108,6 +113,9 @@ def problem_of(error: Exception) -> tuple[Problem, str]:
             return error.problem, error.field
         case ValidationError():
             return _of_validation(error)
+        case RegionNoticeError():
+            early = error.reason is Reason.TOO_EARLY
+            return Problem.REGION_NOTICE_EARLY if early else Problem.REGION_NOTICE_REFUSED, ""
         case web.HTTPException():
             return _HTTP_ERRORS.get(error.status, Problem.BAD_REQUEST), ""
         case _:

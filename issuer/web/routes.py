@@ -92,17 +92,21 @@ class Route(Generic[BodyT, QueryT]):
     headers: tuple[tuple[str, str], ...] = ()
     media: str = ""
 
-    def serve(self, app: web.Application, counts: Counts) -> None:
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+    def pattern(self) -> str:
+        """The path as aiohttp wants it."""
         path = API + self.path
         for name, pattern in self.variables:
             path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
-        resource = app.router.add_resource(path)
+        return path
+
+    def serve(self, app: web.Application, resource: web.Resource, counts: Counts) -> None:
         handle = self._handle(app[CLOCK], app[SESSIONS])
-        methods = ("GET", "HEAD") if self.method == "GET" else (self.method,)
-        for method in methods:
+        for method in self.methods:
             resource.add_route(method, guarded(handle, counts.of(method, API + self.path)))
-        refuse = refuse_all(Problem.METHOD_NOT_ALLOWED, allow=", ".join(methods))
-        resource.add_route("*", guarded(refuse, counts.of("other", API + self.path)))
 
     def _handle(self, clock: Callable[[], int], sessions: Sessions) -> Handle:
         handler, status, bound = self.handler, self.status, self.bound
@@ -169,7 +173,15 @@ AnyRoute: TypeAlias = Route[Any, Any]
 
 def mount(app: web.Application, routes: Iterable[AnyRoute], counts: Counts) -> None:
     """Serve the routes, and refuse whatever else is asked for."""
+    by_path: dict[str, list[AnyRoute]] = {}
     for route in routes:
-        route.serve(app, counts)
+        by_path.setdefault(route.path, []).append(route)
+    for path, there in by_path.items():
+        resource = app.router.add_resource(there[0].pattern())
+        for route in there:
+            route.serve(app, resource, counts)
+        allowed = ", ".join(method for route in there for method in route.methods)
+        refuse = refuse_all(Problem.METHOD_NOT_ALLOWED, allow=allowed)
+        resource.add_route("*", guarded(refuse, counts.of("other", API + path)))
     nothing = guarded(refuse_all(Problem.NOT_FOUND), counts.of("any", "none"))
     app.router.add_route("*", "/{path:.*}", nothing)

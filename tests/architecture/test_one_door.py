@@ -40,7 +40,19 @@ def users_of(name: str) -> set[str]:
         # Who somebody is: decrypted by the desk's loader, which the gate calls, and nowhere else.
         ("identity_of", {"issuer/desk.py"}),
         # What is sealed per person: identities, and the codes that have to be taken back.
-        ("unseal", {"issuer/people.py", "issuer/batches.py", "issuer/sealing.py", "keys/store.py"}),
+        # And what another region told of somebody, when that somebody registers.
+        (
+            "unseal",
+            {
+                "issuer/people.py",
+                "issuer/batches.py",
+                "issuer/sealing.py",
+                "keys/store.py",
+                "issuer/between/waiting.py",
+            },
+        ),
+        # Notices from other regions name people.
+        ("open_notice", {"issuer/between/exchange.py"}),
     ],
 )
 def test_sealed_data_is_opened_in_the_named_modules_only(name: str, allowed: set[str]) -> None:

@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 
 from audit.gate import Gate
+from issuer.between.exchange import Exchange
 from issuer.binding import Sessions
 from issuer.identity import Identity
 from issuer.issue import CodeRequest, Issued
@@ -59,7 +60,7 @@ async def _celadon(folder: Path, port: int) -> None:
             )
         )
         sessions = Sessions(opened.engine, SECRETS.rows)
-        _, enrolment = enrolment_over(opened, sessions, phones, clock)
+        people, enrolment = enrolment_over(opened, sessions, phones, clock)
         gate = Gate(opened.audit_engine, opened.log)
         publisher = Publisher(opened.writer, public, signer(Purpose.STATUS.value))
         if not public.exists():
@@ -68,12 +69,13 @@ async def _celadon(folder: Path, port: int) -> None:
         enrolment.register(Identity("王小明", "+8613800138000"), "610113")
         request = enrolment.ask("王小明", "+8613800138000")
         bound = enrolment.confirm(request, phones.last_code())
+        exchange = Exchange(opened.writer, people, signer(Purpose.EVIDENCE.value), (), clock)
         issuing = stack.enter_context(Issuing(opened.writer, clock=clock))
         made = await issuing.issue(CodeRequest(bound.subject, f"bench-{os.getpid()}-0123456789"))
         if not isinstance(made, Issued):
             raise SystemExit("no code was made")
         services = Services(
-            clock, sessions, enrolment, issuing, opened.log, gate,
+            clock, sessions, enrolment, issuing, opened.log, gate, exchange,
             PublishedLists(public, opened.writer), public, self_source(), 0.5,
         )  # fmt: skip
         told = {"token": bound.token, "code": encode_text(made.codes[0])}

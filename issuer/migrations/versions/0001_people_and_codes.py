@@ -157,6 +157,76 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sequence", name="pk_outbox"),
     )
     op.create_table(
+        "region_appeal",
+        sa.Column("appeal_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("subject", sa.LargeBinary(length=16)),
+        sa.Column("region", sa.String(length=6), nullable=False),
+        sa.Column("ground", sa.String(length=16), nullable=False),
+        sa.Column("evidence_ids", sa.LargeBinary(), nullable=False),
+        sa.Column("filed_at", sa.BigInteger(), nullable=False),
+        sa.Column("deadline", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("appeal_id", name="pk_region_appeal"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_region_appeal_state_deadline", "region_appeal", ["state", "deadline"])
+    op.create_index("ix_region_appeal_subject", "region_appeal", ["subject"])
+    op.create_table(
+        "region_evidence",
+        sa.Column("evidence_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("region", sa.String(length=6), nullable=False),
+        sa.Column("subject", sa.LargeBinary(length=16)),
+        sa.Column("record", sa.LargeBinary()),
+        sa.Column("told_at", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("evidence_id", "region", name="pk_region_evidence"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_region_evidence_region_told_at", "region_evidence", ["region", "told_at"])
+    op.create_table(
+        "region_inbox",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sender", sa.String(length=6), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("receipt", sa.LargeBinary(), nullable=False),
+        sa.Column("envelope", sa.LargeBinary()),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_region_inbox"),
+        sa.UniqueConstraint("sender", "number", name="uq_region_inbox_sender_number"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "region_outbox",
+        sa.Column("message_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("receiver", sa.String(length=6), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("envelope", sa.LargeBinary()),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("next_try", sa.BigInteger()),
+        sa.Column("receipt", sa.LargeBinary()),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name="pk_region_outbox"),
+        sa.UniqueConstraint("receiver", "number", name="uq_region_outbox_receiver_number"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_region_outbox_next_try", "region_outbox", ["next_try"])
+    op.create_table(
+        "region_waiting",
+        sa.Column("entry", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("evidence_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("sender", sa.String(length=6), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("entry", "evidence_id", name="pk_region_waiting"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_region_waiting_evidence_id", "region_waiting", ["evidence_id"])
+    op.create_index("ix_region_waiting_expires_at", "region_waiting", ["expires_at"])
+    op.create_table(
         "risk_table",
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("signed", sa.LargeBinary(), nullable=False),
@@ -208,6 +278,11 @@ def downgrade() -> None:
         "status_change",
         "rule_set",
         "risk_table",
+        "region_waiting",
+        "region_outbox",
+        "region_inbox",
+        "region_evidence",
+        "region_appeal",
         "outbox",
         "one_time_code",
         "notice",

@@ -18,6 +18,7 @@ from issuer.declare import MAX_DECLARED, Declared
 from issuer.errors import InputError
 from issuer.evidence import Kind
 from issuer.issue import MAX_CODES, MAX_DAYS, CodeRequest, Withheld
+from issuer.origins import given_reasons
 from issuer.own import decide, declare
 from issuer.problems import Problem
 from issuer.regions import parse_place
@@ -47,9 +48,10 @@ class Languages(Out):
 
 
 class ColourReason(Out):
-    """A rule that applies."""
+    """A rule that applies. *origins*: other regions whose evidence it rests on, GB/T 2260."""
 
     rule: str
+    origins: list[str]
     zh: str
     en: str
 
@@ -80,8 +82,8 @@ def describe_decision(decision: Decision, rules: RuleSet) -> MyColour:
     return MyColour(
         colour=_COLOURS[verdict],
         reasons=[
-            ColourReason(rule=rule_id, **_both(rules.rule(rule_id).reason))
-            for rule_id in decision.reasons.split(",")
+            ColourReason(rule=given.rule, origins=list(given.origins), **_both(given.texts(rules)))
+            for given in given_reasons(decision.reasons)
         ],
         what_to_do=Languages(**_both(rules.what_to_do[verdict])),
         decided_at=format_instant(decision.decided_at),

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from audit.events import Event, Kind
 from issuer.batches import take_back
+from issuer.between.rows import AppealRow, Held, Sent, ToldRow, WaitingRow, put
 from issuer.binding import Sessions
 from issuer.evidence_store import take_notice
 from issuer.findings import Topic
@@ -77,6 +78,27 @@ def enrolled(office: Desk) -> None:
         bound = enrolment.confirm(enrolment.ask(person.name, "+8613800138000"), phones.last_code())
     enrolment.unbind(bound.subject, bound.binding_id)
     enrolment.ask("无此人", "+8613800138000")
+
+
+def neighbours(office: Desk) -> None:
+    """A row of every table between regions, with and without what may be missing."""
+    rows: list[list[AppealRow] | list[Held] | list[Sent] | list[ToldRow] | list[WaitingRow]] = [
+        [Sent(b"1" * 16, "230000", 1, NOW, b"box", 2, NOW, None)],
+        [Sent(b"2" * 16, "230000", 2, NOW, None, 0, None, b"receipt")],
+        [Held(b"1" * 32, "230000", 1, NOW, b"receipt", None)],
+        [Held(b"2" * 32, "230000", 2, NOW, b"receipt", b"box")],
+        [ToldRow(b"1" * 16, "230000", subject(3), None, NOW)],
+        [ToldRow(b"2" * 16, "230000", None, b"record", NOW)],
+        [WaitingRow(b"1" * 32, b"3" * 16, "230000", b"box", NOW + 60)],
+        [AppealRow(b"1" * 16, subject(3), "230000", "not-me", b"1" * 16, NOW, LATER, "open")],
+    ]
+
+    def write(tx: Tx) -> Done[None]:
+        for each in rows:
+            put(tx, each)  # type: ignore[type-var] # one kind in each list
+        return Done(None)
+
+    office.writer.run(write, now=LATER)
 
 
 @pytest.fixture
@@ -254,6 +276,7 @@ def test_replay_every_flipped_column_of_every_row_is_found(tmp_path: Path) -> No
     with desk(f"sqlite:///{path}", tmp_path, authority=authority()) as office:
         busy(office)
         enrolled(office)
+        neighbours(office)
         office.raise_risk("610102", RiskLevel.LOW, now=LATER)  # a job that waits
         office.writer.run(lost_list, now=LATER)
         assert topics(office) == set()
@@ -299,6 +322,7 @@ def test_replay_byte_flipped_in_the_file_is_found_or_changes_nothing(tmp_path: P
     with desk(f"sqlite:///{path}", tmp_path, authority=authority()) as office:
         busy(office)
         enrolled(office)
+        neighbours(office)
         with sqlite3.connect(path) as raw:
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         office.engine.dispose()
