@@ -7,17 +7,22 @@ back to it, so neither a cookie nor an ETag can mark a venue.
 """
 
 import http.client
+import io
 import os
 import socket
 import ssl
 import stat
 import threading
 import time
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 from verifier.errors import SourceError, SourceMissingError, SourceTooLargeError, SourceTooSlowError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 __all__ = ["DEADLINE_S", "PATIENCE_S", "FolderSource", "Source", "UrlSource", "open_source"]
 
@@ -150,6 +155,35 @@ class UrlSource:
         return http.client.HTTPConnection(self._host, self._port, timeout=self._deadline_s)
 
 
+class _Until(io.RawIOBase):
+    """Bytes of a socket until its time is over: where a flood never lets a read wait."""
+
+    def __init__(self, raw: io.RawIOBase, end: float) -> None:
+        super().__init__()
+        self._raw = raw
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "Buffer", /) -> int | None:
+        if time.monotonic() > self._end:
+            raise TimeoutError("not there in time")
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """One that stops reading at *end*, whatever part of it the server makes endless."""
+
+    def __init__(self, sock: socket.socket, *, end: float, method: str | None = None) -> None:
+        super().__init__(sock, method=method)
+        self.fp = io.BufferedReader(_Until(self.fp.detach(), end))
+
+
 class _Fetch(threading.Thread):
     """One GET. Afterwards `body` or `error` is set, or it is still alive."""
 
@@ -165,11 +199,12 @@ class _Fetch(threading.Thread):
         self.body: bytes | None = None
         self.error: SourceError | None = None
         self._connection = connection
+        end = time.monotonic() + deadline_s
+        self._connection.response_class = partial(_Response, end=end)  # type: ignore[assignment]
         self._socket: socket.socket | None = None
         self._target = target
         self._max_bytes = max_bytes
         self._held = held
-        self._end = time.monotonic() + deadline_s
 
     def run(self) -> None:
         try:
@@ -222,8 +257,6 @@ class _Fetch(threading.Thread):
             size += len(chunk)
             if size > self._max_bytes:
                 break
-            if time.monotonic() > self._end:
-                raise SourceTooSlowError(f"{self._target}: not there in time")
         if response.length and size <= self._max_bytes:
             raise SourceError(f"{self._target}: cut short on the way")
         return _bounded(b"".join(parts), self._max_bytes, self._target)

@@ -3,8 +3,9 @@
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -172,6 +173,96 @@ def test_fetch_of_a_body_without_an_end_is_cut(chunked: bool) -> None:  # noqa: 
     with serving(endless) as server, pytest.raises(SourceTooLargeError):
         fetch(server.url, max_bytes=10_000)
     assert server.ended.wait(5)
+
+
+def flood(before: bytes, part: bytes) -> Answer:
+    """As much as the client takes, as fast as it takes it."""
+
+    def answer(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(before)
+        while True:
+            connection.sendall(part)
+
+    return answer
+
+
+FLOODS = {
+    "headers": flood(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 999),
+    "one header": flood(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 65536),
+    "status line": flood(b"HTTP/1.1 200 ", b"O" * 65536),
+    "continuations": flood(b"", b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" * 99),
+    "chunk's size": flood(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 65536),
+    "chunk's extension": flood(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", b"y" * 65536
+    ),
+    "small chunks": flood(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 999
+    ),
+    "trailers": flood(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n" * 999
+    ),
+    "length and chunks": flood(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"400\r\n" + bytes(1024) + b"\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_fetch_of_a_flood_ends_within_its_limits(name: str) -> None:
+    """C77: wherever a server pours it out, it is cut: at a limit, or at the deadline at the latest.
+
+    Nothing of it is kept: the most memory that a fetch ever takes is that of a file and a line.
+    """
+    with serving(FLOODS[name]) as server:
+        tracemalloc.start()
+        start = time.monotonic()
+        with pytest.raises(SourceError):
+            fetch(server.url, max_bytes=10_000, deadline_s=1)
+        assert time.monotonic() - start < 4
+        assert server.ended.wait(5)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 2**21
+
+
+@pytest.mark.parametrize("where", ["http", "another host", "itself", "a loop", "a file"])
+def test_fetch_with_a_redirect_asks_nobody_else(where: str) -> None:
+    """C80: to http, to another host, to itself or in a loop: one request, and nowhere else one."""
+    with serving(reply(b"list")) as other:
+        target = {
+            "http": f"http://127.0.0.1:{other.port}/lists/status/1.cwt",
+            "another host": f"//127.0.0.1:{other.port}/lists/status/1.cwt",
+            "itself": "/lists/status/1.cwt",
+            "a loop": "/lists/status/2.cwt",
+            "a file": "file:///etc/hostname",
+        }[where]
+        with serving(reply(b"", "302 x", f"Location: {target}\r\n")) as server:
+            source = UrlSource(server.url)
+            for name in ("status/1.cwt", "status/2.cwt"):
+                with pytest.raises(SourceError, match="elsewhere"):
+                    source.fetch(name, max_bytes=99, held=None)
+        assert len(server.requests) == 2
+        assert other.requests == []
+
+
+def test_fetch_from_a_server_that_is_never_quite_too_slow_ends_all_the_same() -> None:
+    """C77: each file within its deadline, all together beyond patience: it is asked no more."""
+
+    def late(connection: socket.socket, request: bytes) -> None:
+        time.sleep(0.1)
+        reply(b"list")(connection, request)
+
+    with serving(late) as server:
+        source = UrlSource(server.url, deadline_s=5, patience_s=0.25)
+        assert source.fetch("status/1.cwt", max_bytes=99, held=None) == b"list"
+        for _ in range(2):
+            with suppress(SourceTooSlowError):
+                source.fetch("status/1.cwt", max_bytes=99, held=None)
+        asked = len(server.requests)
+        with pytest.raises(SourceTooSlowError, match="not asked for"):
+            source.fetch("status/1.cwt", max_bytes=99, held=None)
+        assert len(server.requests) == asked
 
 
 def drip(before: bytes, drop: bytes) -> Answer:
