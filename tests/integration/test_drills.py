@@ -1,5 +1,6 @@
 """Every drill is played as an operator plays it, and again with one promise broken on purpose."""
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -86,6 +87,12 @@ def test_drill_list_names_every_drill() -> None:
     assert [line.split()[0] for line in result.output.splitlines()] == NAMES
     for drill in DRILLS:
         assert drill.proves in result.output
+
+
+def test_drill_page_tells_of_every_drill() -> None:
+    """docs/ops/drills.md has one row for each, in the same order."""
+    page = (Path(__file__).parents[2] / "docs" / "ops" / "drills.md").read_text("utf-8")
+    assert re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE) == NAMES
 
 
 @pytest.mark.parametrize(
