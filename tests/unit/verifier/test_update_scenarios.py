@@ -190,6 +190,7 @@ def without_endings(trust: TrustList) -> TrustList:
 
 
 RISKS = {n: PinnedPolicy("risk-table", n, bytes([n]) * 32) for n in (2, 3)}
+CHECKPOINT = f"celadon.test/log\n7\n{'A' * 43}=\n\n\u2014 celadon.test/log {'B' * 91}=\n".encode()
 ORDER_8 = bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa")
 MIXED = bindings.crypto_core_ed25519_add(signer("mixed").public_key, ORDER_8)
 BOTH_EPOCHS = (*root_names(1)[:2], *root_names(2)[:2])
@@ -364,6 +365,7 @@ TRUST: tuple[Scenario, ...] = (
     Scenario("C34 a byte less", bent(TRUST_LIST, cut), "TrustListFormatError"),
     Scenario("an empty file", served(b""), "TrustListFormatError"),
     Scenario("a page that says sorry", served(b"<html>login</html>"), "TrustListFormatError"),
+    Scenario("C46 a checkpoint of a log", served(CHECKPOINT), "TrustListFormatError"),
     Scenario("C46 a status list", bent(TRUST_LIST, swapped(token_name(0))), "TrustListTypeError"),
     Scenario("C46 a snapshot", bent(TRUST_LIST, swapped(snapshot_name(A))), "TrustListTypeError"),
     Scenario("C46 a code", lambda c, h: served(decode_text(c.code(A, 1)))(c, h),
@@ -561,6 +563,8 @@ REGION: tuple[Scenario, ...] = (
     Scenario("C14 a byte more behind a snapshot", more(snapshot_name(A)), "StatusListFormatError"),
     Scenario("an empty snapshot", bent(snapshot_name(A), other_bytes(b"")),
              "StatusListFormatError"),
+    Scenario("C46 a checkpoint of a log as a snapshot",
+             bent(snapshot_name(A), other_bytes(CHECKPOINT)), "StatusListFormatError"),
     Scenario("C46 a trust list as a snapshot", bent(snapshot_name(A), swapped(TRUST_LIST)),
              "StatusListFormatError"),
     Scenario("C46 a status list as a snapshot", bent(snapshot_name(A), swapped(token_name(0))),

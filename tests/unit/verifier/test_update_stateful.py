@@ -20,11 +20,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from keys.trustlist import MAX_BYTES
 from tests.disk_support import Recorder
 from tests.repository_support import (
-    LISTS_EACH,
-    TRUST_LIST,
     Bend,
     Country,
     Files,
@@ -37,19 +34,20 @@ from tests.repository_support import (
     redirected,
     slow,
     snapshot_name,
-    token_name,
 )
 from verifier import folder as module
 from verifier.cache import Cache
 from verifier.check import Reason
 from verifier.claims import HOUR_S
-from verifier.statuslist import MAX_SNAPSHOT_BYTES, MAX_TOKEN_BYTES, Status
+from verifier.statuslist import Status
 
 REGIONS = ("110000", "120000", "130000")
 INDEX = st.integers(0, 3)
 REGION = st.sampled_from(REGIONS)
 STATUS = st.sampled_from((Status.WITHDRAWN, Status.SUPERSEDED))
-NAMES = (TRUST_LIST, *map(snapshot_name, REGIONS), *(token_name(n * LISTS_EACH) for n in range(3)))
+#: Everything that is published, and the most that a file of any kind may have.
+NAMES = tuple(Country().files())
+LARGEST = 2**22
 BENDS: dict[str, Bend] = {
     "absent": absent, "cut": cut, "endless": endless, "redirected": redirected, "slow": slow,
     "sorry": other_bytes(b"<html>"), "empty": other_bytes(b""),
@@ -221,8 +219,7 @@ class Updating(RuleBasedStateMachine):
 
     @invariant()
     def what_is_fetched_is_bounded(self) -> None:
-        lists = sum(len(files) for files in self.history[-1:])
-        assert self.sent <= MAX_BYTES + 2 * lists * (MAX_TOKEN_BYTES + MAX_SNAPSHOT_BYTES)
+        assert self.sent <= 2 * len(NAMES) * (LARGEST + 1)
 
 
 def test_any_moves_leave_a_venue_that_never_went_back(
