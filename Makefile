@@ -60,7 +60,7 @@ lock: ## write the requirement files anew (needs uv)
 
 # Nothing is started and nothing configured: the tests run a server and a token of their own.
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o=Dpkg::Use-Pty=0
-system: ## a PostgreSQL server's programs and SoftHSM, from Debian; needed by tests and benches only
+system: ## PostgreSQL, SoftHSM, iproute2 and openssl, from Debian; needed by tests and benches only
 	@if ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		$(APT) update && $(APT) install --no-install-recommends postgresql-common >/dev/null && \
@@ -72,6 +72,11 @@ system: ## a PostgreSQL server's programs and SoftHSM, from Debian; needed by te
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		$(APT) update && $(APT) install --no-install-recommends softhsm2 >/dev/null; \
 	else echo "install Debian's package softhsm2: the tests make tokens" >&2; fi
+
+	@if command -v ip >/dev/null && command -v openssl >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		$(APT) update && $(APT) install --no-install-recommends iproute2 openssl >/dev/null; \
+	else echo "install Debian's packages iproute2 and openssl: a test makes networks" >&2; fi
 
 clean: ## forget environments, caches and the demo
 	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out

@@ -43,7 +43,8 @@ APPEAL_S: Final = DAY_S
 _BY_ID: Final = "WHERE appeal_id = ?"
 _OF_SUBJECT: Final = "WHERE subject = ?"
 _OVERDUE: Final = (
-    "WHERE state = 'open' AND deadline <= ? AND subject IS NOT NULL ORDER BY deadline LIMIT ?"
+    "SELECT appeal_id FROM region_appeal WHERE state = 'open' AND deadline <= ?"
+    " AND subject IS NOT NULL ORDER BY deadline LIMIT ?"
 )
 _THEIRS: Final = "WHERE state = 'open' AND subject IS NULL ORDER BY deadline, appeal_id"
 _FORGET: Final = "DELETE FROM region_evidence WHERE evidence_id = ? AND region = ?"
@@ -193,9 +194,12 @@ def take_back(tx: Tx, region: str, evidence_ids: Iterable[bytes]) -> Done[int]:
     return retract_evidence(tx, retractions)
 
 
-def overdue(store: Store, secrets: Secrets, *, now: int, limit: int) -> list[AppealRow]:
-    """Appeals of ours that nobody answered by *now*, the oldest first."""
-    return read(store, secrets, AppealRow, _OVERDUE, (now, limit))
+def overdue(store: Store, *, now: int, limit: int) -> list[bytes]:
+    """The ids of appeals of ours that nobody answered by *now*, the oldest first.
+
+    Does not check the rows: `lapse` does, for each, so that a changed one delays nobody else.
+    """
+    return [appeal_id for (appeal_id,) in store.rows(_OVERDUE, (now, limit))]
 
 
 def appeals_of(store: Store, secrets: Secrets, subject: bytes) -> list[AppealRow]:

@@ -130,6 +130,21 @@ def receive(files: tuple[Path, ...]) -> None:
 
 
 @region.command()
+@click.option("--to", required=True, help="The region, six digits.")
+@click.option("--after", required=True, type=int, help="The last number that it took.")
+def resume(to: str, after: int) -> None:
+    """Number on after a restored database.
+
+    A database out of an old copy would use numbers a second time, and the region refuses them:
+    `celadon region receive` says there which one it took last. What waits for the region is
+    given up and has to be told anew.
+    """
+    with _office() as opened:
+        count = opened.exchange.resume(to, after)
+    click.echo(f"the next notice for region {to} has number {after + 1}; {count} were given up")
+
+
+@region.command()
 def queue() -> None:
     """Show what waits for which region.
 

@@ -18,7 +18,7 @@ from issuer.between.inbox import hold, next_held
 from issuer.between.message import Ground, Message, Told, Withdrawn
 from issuer.between.post import post_all
 from issuer.between.rows import AppealRow, Held, Sent, ToldRow, read
-from issuer.between.sending import due, enqueue, note_failures, take_receipt
+from issuer.between.sending import due, enqueue, note_failures, resume, take_receipt
 from issuer.between.taking import take_held
 from issuer.between.waiting import drop_expired, drop_region
 from issuer.errors import IntegrityError, RegionError, RegionNoticeError, SealError
@@ -115,6 +115,10 @@ class Exchange:
         work = partial(answer_theirs, appeal_id=appeal_id, is_upheld=is_upheld, signer=self.signer)
         return self.writer.run(work, now=self.clock())
 
+    def resume(self, to: str, after: int) -> int:
+        """As `issuer.between.sending.resume`."""
+        return self.writer.run(lambda tx: Done(resume(tx, to=to, after=after)), now=self.clock())
+
     def deliver(self) -> int:
         """Try what is due once; how many receipts came. Does nothing where nothing is due."""
         with read_store(self.writer.engine) as store:
@@ -148,13 +152,12 @@ class Exchange:
 
     def _take_from(self, sender: str) -> int:
         count = 0
-        while (held := self._next(sender)) is not None:
-            try:
+        try:
+            while (held := self._next(sender)) is not None:
                 count += self._take_one(held)
-            except (IntegrityError, SealError) as error:
-                # A row that it concerns was changed: the auditor's replay names it.
-                _LOG.error("region_notice_stuck", region=sender, exc_info=error)
-                return count
+        except (IntegrityError, SealError) as error:
+            # A row that it concerns was changed: the auditor's replay names it.
+            _LOG.error("region_notice_stuck", region=sender, exc_info=error)
         return count
 
     def _take_one(self, held: Held) -> bool:
@@ -197,8 +200,8 @@ class Exchange:
         while True:
             now, limit = self.clock(), SET_SIZE + len(damaged)
             with read_store(self.writer.engine) as store:
-                rows = overdue(store, self.writer.secrets, now=now, limit=limit)
-            ids = [row.appeal_id for row in rows if row.appeal_id not in damaged]
+                found = overdue(store, now=now, limit=limit)
+            ids = [appeal_id for appeal_id in found if appeal_id not in damaged]
             if not ids:
                 return lapsed
             try:

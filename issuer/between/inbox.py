@@ -40,7 +40,9 @@ def hold(tx: Tx, data: bytes, message: Message, signer: MessageSigner) -> bytes:
     if head.number <= last or read(
         tx.store, tx.secrets, Held, _BY_NUMBER, (head.sender, head.number)
     ):
-        raise RegionNoticeError(Reason.NUMBER_TAKEN, f"number {head.number}")
+        raise RegionNoticeError(
+            Reason.NUMBER_TAKEN, f"number {head.number} came before; the last one taken is {last}"
+        )
     if head.number > last + MAX_EARLY:
         raise RegionNoticeError(Reason.TOO_EARLY, f"number {head.number}, {last + 1} is missing")
     receipt = sign_receipt(data, signer, now=tx.now)

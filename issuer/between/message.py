@@ -24,15 +24,15 @@ from keys.cose import VerifiedPayload
 from keys.errors import CborError
 
 __all__ = [
-    "ID_BYTES", "MAX_RECORDS", "Answer", "Appeal", "Content", "Ground", "Head", "Message", "Told",
-    "Withdrawn", "decode_payload", "encode_payload", "kind_of",
+    "ID_BYTES", "MAX_NUMBER", "MAX_RECORDS", "Answer", "Appeal", "Content", "Ground", "Head",
+    "Message", "Told", "Withdrawn", "decode_payload", "encode_payload", "kind_of",
 ]  # fmt: skip
 
 ID_BYTES: Final = 16
 #: Records or record ids of one notice. It is about one person.
 MAX_RECORDS: Final = 32
 #: Nobody numbers beyond this: a million notices a day for a century are fewer.
-_MAX_NUMBER: Final = 2**40
+MAX_NUMBER: Final = 2**40
 
 
 class Ground(StrEnum):
@@ -161,7 +161,7 @@ def decode_payload(payload: VerifiedPayload, *, source: str) -> Message:
             raise _wrong("not the eight members")
     if type(kind) is not int:  # in Python true is 1
         raise _wrong("kind: not a number")
-    if type(number) is not int or not 1 <= number < _MAX_NUMBER:
+    if type(number) is not int or not 1 <= number < MAX_NUMBER:
         raise _wrong("number: out of range")
     if type(issued_at) is not int or not EARLIEST <= issued_at < LATEST:
         raise _wrong("issued_at: not an instant of this century")

@@ -9,7 +9,7 @@ from typing import Final
 
 from audit.events import Event, Kind
 from issuer.between.envelope import receipt_id, receiving_key, seal_notice, verify_receipt
-from issuer.between.message import Answer, Content, Head, Message, Told, kind_of
+from issuer.between.message import MAX_NUMBER, Answer, Content, Head, Message, Told, kind_of
 from issuer.between.reason import Reason
 from issuer.between.rows import Sent, ToldRow, put, read
 from issuer.core import Secrets
@@ -20,7 +20,8 @@ from issuer.tx import Tx
 from keys.cose import MessageSigner
 
 __all__ = [
-    "all_queues", "backoff_s", "due", "enqueue", "note_failures", "open_notices", "take_receipt",
+    "all_queues", "backoff_s", "due", "enqueue", "note_failures", "open_notices", "resume",
+    "take_receipt",
 ]  # fmt: skip
 
 #: Notices to one region that wait for their receipts; beyond it nothing more is accepted.
@@ -133,6 +134,25 @@ def note_failures(tx: Tx, failed: Iterable[bytes]) -> None:
             if row.envelope is not None:
                 next_try = tx.now + backoff_s(row.tries)
                 put(tx, [row._replace(tries=row.tries + 1, next_try=next_try)])
+
+
+def resume(tx: Tx, *, to: str, after: int) -> int:
+    """Number on behind *after*, and give up what waits; how many notices that was.
+
+    For a database out of an old copy, whose numbers the receiver has seen in other notices. It
+    names the last one that it took. What waits is sealed with its numbers, so it is told anew.
+
+    Raises:
+        RegionError: We have numbered beyond that already.
+    """
+    ((last,),) = tx.store.rows(_LAST, (to,))
+    if not last <= after < MAX_NUMBER:
+        raise RegionError(f"our last notice to region {to} has number {last}")
+    waiting = read(tx.store, tx.secrets, Sent, "WHERE receiver = ? AND envelope IS NOT NULL", (to,))
+    put(tx, [row._replace(envelope=None, next_try=None) for row in waiting])
+    if after > last:
+        put(tx, [Sent(tx.event_id(), to, after, tx.now, None, 0, None, None)])
+    return len(waiting)
 
 
 def backoff_s(tries: int) -> int:

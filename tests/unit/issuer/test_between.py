@@ -254,6 +254,46 @@ def test_number_of_another_notice_is_refused(tmp_path: Path) -> None:
         assert refused.value.reason is Reason.NUMBER_TAKEN
 
 
+def test_sender_out_of_an_old_copy_goes_on_behind_the_last_number_taken(tmp_path: Path) -> None:
+    """What waited under used numbers is given up, and what is told from then on arrives."""
+    with two_regions(tmp_path) as (there, here):
+        subject = here.register()
+        for number in (1, 2):
+            tell(there, here, number)
+        with there.desk.engine.begin() as connection:
+            connection.execute(text("DELETE FROM region_outbox"))  # the copy knew nothing of them
+        there.exchange.tell(SHAANXI, TRAVELLER, [contact_of(3)])
+        (waiting,) = queued(there, SHAANXI)
+        with pytest.raises(RegionNoticeError, match="the last one taken is 2"):
+            here.exchange.receive(waiting.envelope or b"")
+        assert there.exchange.resume(SHAANXI, 2) == 1
+        tell(there, here, 4)
+        assert queued(there, SHAANXI) == []
+        assert here.desk.findings() == []
+        assert _count(here, "evidence") == 4
+        assert here.colour(subject) == RED
+        with pytest.raises(RegionError, match="has number 3"):
+            there.exchange.resume(SHAANXI, 1)
+
+
+def test_changed_rows_of_one_region_stop_nothing_else(tmp_path: Path) -> None:
+    """Upkeep goes on for everybody else, and the replay names the table."""
+    with two_regions(tmp_path) as (there, here):
+        subject = here.register()
+        tell(there, here, 1)
+        here.exchange.appeal(subject, HEILONGJIANG, Ground.NOT_ME)
+        for table in ("region_inbox", "region_appeal"):
+            with here.desk.engine.begin() as connection:
+                connection.execute(text(f"UPDATE {table} SET mac = x'00'"))  # noqa: S608 # ours
+        there.clock.now += APPEAL_S
+        here.exchange.maintain()
+        assert here.colour(subject) == RED
+        found = {str(finding) for finding in here.desk.findings()}
+        assert found == {f"region: a row of {name} was changed" for name in (
+            "region_inbox", "region_appeal",
+        )}  # fmt: skip
+
+
 def test_a_receiver_that_is_down_is_tried_again_ever_more_rarely(tmp_path: Path) -> None:
     """For a day: few tries, nothing lost, and the first good one empties the queue."""
     post = Post(lose=lambda _: "request")
