@@ -223,8 +223,8 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         ring = _code_keys(keystore, token)
         writer = Writer(engine, log, secrets, _authority(settings, ring, trust, policy, clock))
         if not restored:
-            with read_store(engine) as store:
-                require_reconciled(log, store, settings.public, writer.authority.issuer)
+            issuer = writer.authority.issuer
+            require_reconciled(engine, log, secrets, settings.public, issuer)
         writer.recover(now=now)
         erasures = Erasures.beside(settings.keystore, secrets.rows)
         pepper = keystore.secret(PEPPER)

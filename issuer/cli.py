@@ -218,6 +218,7 @@ def reissue_command(kid: bytes) -> None:
     again gets the new codes. After a crash, run it once more.
     """
     settings, keystore = _opened()
+    keystore.info(kid)
     with office(settings, keystore, clock=_now) as opened:
         done = reissue(opened.writer, kid, now=_now())
         opened.publish()

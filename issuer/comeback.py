@@ -15,11 +15,16 @@ from audit.tlog.checkpoint import SignedCheckpoint, parse_checkpoint, verify_che
 from audit.tlog.note import NoteKey, parse_note
 from issuer.adoption import adopt_risk_table, adopt_rules
 from issuer.app import Clock, Office, office
-from issuer.errors import RecoveryError
+from issuer.errors import RecoveryError, RestoredError
 from issuer.people import IndexCost
 from issuer.policy import rules_key
 from issuer.reassess import run_jobs
-from issuer.recovery import Reconciled, published_lists, reconcile_copies
+from issuer.recovery import (
+    Reconciled,
+    published_lists,
+    reconcile_copies,
+    require_reconciled,
+)
 from issuer.risk import RISK_TABLE_TYP, verify_risk_table
 from issuer.rules import RULES_TYP, verify_rules
 from issuer.settings import Settings
@@ -69,6 +74,8 @@ def recover(  # noqa: PLR0913 - the last is for drills
     lost = _carry_on(settings, keystore, key, seen, clock)
     with office(settings, keystore, clock=clock, cost=cost, restored=True) as opened:
         authority = opened.writer.authority
+        if not lost and settings.log_origin == key.name:
+            _require_older(opened, published)
         lists = published_lists(published, authority.trust, authority.issuer)
         work = partial(
             reconcile_copies,
@@ -83,6 +90,17 @@ def recover(  # noqa: PLR0913 - the last is for drills
         run_jobs(opened.writer, now=clock())
         opened.publish()
     return Recovered(reconciled, lost)
+
+
+def _require_older(opened: Office, published: Path) -> None:
+    """Refuse to trouble everybody where nothing is newer than the databases."""
+    writer = opened.writer
+    issuer = writer.authority.issuer
+    try:
+        require_reconciled(writer.engine, opened.log, writer.secrets, published, issuer)
+    except RestoredError:
+        return
+    raise RecoveryError("nothing that is known is newer than the databases: nothing to recover")
 
 
 def _seen(keystore: Keystore, note: bytes) -> tuple[NoteKey, SignedCheckpoint]:

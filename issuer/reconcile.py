@@ -19,7 +19,7 @@ from issuer.shards import CodeKeyRow, read_code_keys, write_code_key
 from issuer.store import Store
 from issuer.tx import Done, Tx
 
-__all__ = ["Difference", "IssueLog", "read_position", "reconcile"]
+__all__ = ["Difference", "IssueLog", "read_position", "reconcile", "write_position"]
 
 _NAME: Final = "codes"
 _READ: Final = "SELECT name, leaf_index, mac FROM log_position"
@@ -91,7 +91,7 @@ def reconcile(tx: Tx, log: IssueLog) -> Done[list[Difference]]:
         if new != old:
             write_code_key(tx, old, new)
     if size != position:
-        tx.store.run(_WRITE, (_NAME, size, _mac(tx.secrets, _NAME, size)))
+        write_position(tx, size)
     return Done(differences, events)
 
 
@@ -107,6 +107,11 @@ def read_position(store: Store, secrets: Secrets) -> int:
         position: int = leaf_index
         return position
     return 0
+
+
+def write_position(tx: Tx, leaf_index: int) -> None:
+    """Note that the log's entries before this one are reconciled."""
+    tx.store.run(_WRITE, (_NAME, leaf_index, _mac(tx.secrets, _NAME, leaf_index)))
 
 
 def _by_key(events: Iterable[Event]) -> Counter[bytes]:

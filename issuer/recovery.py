@@ -8,6 +8,7 @@ issued. `reconcile_copies` makes the copies safe to go on with, in one transacti
 - the codes at all of those are taken back: nobody can tell whose they are, so nobody could later;
 - whatever is published as taken back stays so;
 - who was erased since is erased again, by the list beside the keystore and the log;
+- code keys are counted by what the copy holds;
 - everybody binds again, because bindings that were ended since are open in the copy.
 
 Published rules and risks come back into force by `issuer.adoption`, and the log goes on by
@@ -15,22 +16,27 @@ Published rules and risks come back into force by `issuer.adoption`, and the log
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from sqlalchemy import Engine
 
 from audit.errors import CheckpointError
 from audit.events import Event, Kind
 from audit.logreader import LogReader
 from audit.tlog.checkpoint import SignedCheckpoint, verify_checkpoint
 from issuer.batches import take_back
+from issuer.core import Secrets
 from issuer.erasures import Erasures
 from issuer.errors import RecoveryError, RestoredError
 from issuer.lists import check_list_row, list_mac
 from issuer.lostpositions import lose_positions
 from issuer.mint import DAY_S
 from issuer.people import People
-from issuer.store import Store
+from issuer.reconcile import read_position, write_position
+from issuer.shards import read_code_keys, write_code_key
+from issuer.store import read_store
 from issuer.tx import Done, Tx
 from keys.trustlist import ListedIssuer, TrustList
 from verifier.errors import StatusListError
@@ -42,6 +48,7 @@ __all__ = ["Reconciled", "published_lists", "reconcile_copies", "require_reconci
 MARGIN: Final = 100
 #: The longest that a code can end after today.
 _DAYS_AHEAD: Final = 9
+_BATCHES: Final = "SELECT event_id FROM code_batch WHERE event_id {keys}"
 _NUMBERS: Final = "SELECT number FROM status_list"
 _LISTS: Final = "SELECT number, day, size, cursor, mac FROM status_list ORDER BY number"
 _NEW: Final = "INSERT INTO status_list (number, day, size, cursor, mac) VALUES (?, ?, ?, ?, ?)"
@@ -76,8 +83,12 @@ class Reconciled:
     sources: tuple[tuple[str, int], ...]
 
 
-def require_reconciled(log: LogReader, store: Store, public: Path, trust: ListedIssuer) -> None:
-    """Raise where the public folder shows more than log and database hold.
+def require_reconciled(
+    engine: Engine, log: LogReader, secrets: Secrets, public: Path, issuer: ListedIssuer
+) -> None:
+    """Raise where the public folder or the log shows more than the database holds.
+
+    What shows more is read first each time, for other processes may be writing.
 
     Raises:
         RestoredError: Say what to do.
@@ -91,11 +102,20 @@ def require_reconciled(log: LogReader, store: Store, public: Path, trust: Listed
         raise RestoredError(
             f"the log has {log.size()} entries, {seen.tree_size} were published: {ask}"
         )
-    known = {number for (number,) in store.rows(_NUMBERS)}
-    ours = range(trust.first_list, trust.last_list + 1)
-    strange = [number for number in _numbers(public) if number in ours and number not in known]
+    published = _numbers(public)
+    with read_store(engine) as store:
+        known = {number for (number,) in store.rows(_NUMBERS)}
+        position = read_position(store, secrets)
+    ours = range(issuer.first_list, issuer.last_list + 1)
+    strange = [number for number in published if number in ours and number not in known]
     if strange:
         raise RestoredError(f"{len(strange)} published lists are not in the database: {ask}")
+    _, issued = log.events_since(position, [Kind.CODES_ISSUED])
+    ids = [event.event_id for event in issued]
+    with read_store(engine) as store:
+        held = {event_id for (event_id,) in store.rows_of(_BATCHES, ids)}
+    if len(held) < len(ids):
+        raise RestoredError(f"{len(ids) - len(held)} logged batches are not in the database: {ask}")
 
 
 def published_lists(public: Path, trust: TrustList, issuer: ListedIssuer) -> dict[int, StatusList]:
@@ -154,6 +174,7 @@ def reconcile_copies(  # noqa: PLR0913 - everything that outlived the databases
     erased, events = _erase_again(tx, people, erasures, log)
     for statement in _UNBIND:
         tx.store.run(statement)
+    _count_anew(tx, log)
     events.append(_event(tx, lost))
     lists = frozenset(rows.keys() | published.keys())
     sources = tuple((source, number) for source, number in tx.store.rows(_SOURCES))
@@ -210,6 +231,13 @@ def _erase_again(
         people.erase(tx.store, subject)
     events = [Event(tx.event_id(), Kind.PERSON_ERASED, tx.now, who, {}) for who in gone]
     return len(gone), [*taken.events, *events]
+
+
+def _count_anew(tx: Tx, log: LogReader) -> None:
+    """Code keys are counted by what the copy holds, all of which the log holds by now."""
+    for row in read_code_keys(tx.store, tx.secrets):
+        write_code_key(tx, row, replace(row, logged=row.codes))
+    write_position(tx, log.size())
 
 
 def _event(tx: Tx, lost: SignedCheckpoint | None) -> Event:

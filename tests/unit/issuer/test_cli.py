@@ -341,3 +341,72 @@ def test_serve_answers_until_it_is_told_to_stop(environ: dict[str, str], tmp_pat
     assert served.returncode == 0
     assert '"route":"/api/v1/health"' in rest
     assert "error" not in rest
+
+
+def _databases(environ: dict[str, str]) -> list[Path]:
+    names = ("CELADON_ISSUER_DATABASE", "CELADON_AUDIT_DATABASE")
+    return [Path(environ[name].removeprefix("sqlite:///")) for name in names]
+
+
+def test_recover_makes_an_old_copy_safe_to_go_on_with(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused before, refused under the log's old name, told what was done, and open afterwards."""
+    assert run("init").exit_code == 0
+    trust(environ)
+    assert run("adopt").exit_code == 0
+    for database in _databases(environ):
+        with (
+            closing(sqlite3.connect(database)) as there,
+            closing(sqlite3.connect(tmp_path / database.name)) as copy,
+        ):
+            there.backup(copy)
+    monkeypatch.setattr(cli, "_now", lambda: NOW + 60)
+    require_one_line(run("recover"), 1, "nothing to recover")
+    assert run("risk", "231081-yingze-lidu", "medium").exit_code == 0
+    for database in _databases(environ):
+        for suffix in ("-wal", "-shm"):
+            Path(f"{database}{suffix}").unlink(missing_ok=True)
+        database.write_bytes((tmp_path / database.name).read_bytes())
+    monkeypatch.setattr(cli, "_now", lambda: NOW + 120)
+    require_one_line(run("publish"), 1, "celadon recover")
+    require_one_line(run("recover"), 1, "CELADON_LOG_ORIGIN=celadon.example/610000/2")
+    monkeypatch.setenv("CELADON_LOG_ORIGIN", "celadon.example/610000/2")
+    result = run("recover")
+    assert result.exit_code == 0, result.output
+    assert "log entries are lost" in result.output
+    monkeypatch.setattr(cli, "_now", lambda: NOW + 180)
+    assert run("publish").exit_code == 0
+    result = run("risk", "231081-yingze-lidu", "low")
+    assert "in risk table 3" in result.output, result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "the checkpoint"), (b"celadon.example/610000\n1\n\n", "the checkpoint")],
+    ids=["empty", "unsigned"],
+)
+def test_recover_with_something_else_than_a_checkpoint_is_one_line(
+    environ: dict[str, str], tmp_path: Path, content: bytes, says: str
+) -> None:
+    """Nothing is done by a file that our log did not sign."""
+    assert run("init").exit_code == 0
+    trust(environ)
+    assert run("adopt").exit_code == 0
+    other = tmp_path / "other"
+    other.write_bytes(content)
+    require_one_line(run("recover", "--checkpoint", str(other)), 1, says)
+
+
+def test_reissue_of_a_key_in_use_or_of_nobody_is_one_line(environ: dict[str, str]) -> None:
+    """The operator is told to stop the key first; a mistyped kid does nothing."""
+    assert run("init").exit_code == 0
+    trust(environ)
+    assert run("adopt").exit_code == 0
+    passphrase = Path(environ["CELADON_PASSPHRASE_FILE"]).read_text().strip()
+    keystore = Keystore.open(Path(environ["CELADON_KEYSTORE"]), passphrase)
+    infos = keystore.keys()
+    (kid,) = (info.kid for info in infos if info.purpose is Purpose.CODE)
+    require_one_line(run("reissue", kid.hex()), 1, "celadon keys compromise")
+    require_one_line(run("reissue", "00000000"), 1, "00000000")
+    assert run("reissue", "xyz").exit_code == 2
