@@ -88,23 +88,17 @@ def encode_event(event: Event) -> bytes:
         ValueError: A field has the wrong size, or the body is too long.
         TypeError: The details hold something that our CBOR does not know.
     """
-    subject, details = event.subject, event.details
-    if len(event.event_id) != EVENT_ID_BYTES:
-        raise ValueError(f"an event id has 16 bytes, not {len(event.event_id)}")
+    event_id, kind, at, subject, details = event
+    if len(event_id) != EVENT_ID_BYTES:
+        raise ValueError(f"an event id has 16 bytes, not {len(event_id)}")
     if subject is not None and len(subject) != SUBJECT_BYTES:
         raise ValueError(f"a subject has 16 bytes, not {len(subject)}")
-    if not 0 <= event.at < _MAX_TIME:
+    if not 0 <= at < _MAX_TIME:
         raise ValueError("the time is out of range")
+    # cbor2 by itself is many times as fast as our encoder, and writes the same bytes here.
     ordered = _plain_in_order(details)
-    if ordered is not None:
-        # cbor2 by itself is many times as fast as our encoder, and writes the same bytes here.
-        encoded = cbor2.dumps(
-            {1: event.event_id, 2: event.kind.value, 3: event.at, 4: subject, 5: ordered}
-        )
-    else:
-        encoded = cbor.encode(
-            {1: event.event_id, 2: event.kind.value, 3: event.at, 4: subject, 5: dict(details)}
-        )
+    dumps = cbor.encode if ordered is None else cbor2.dumps
+    encoded = dumps({1: event_id, 2: _WORDS[kind], 3: at, 4: subject, 5: ordered or dict(details)})
     if len(encoded) > MAX_BODY_BYTES:
         raise ValueError(f"an event of {len(encoded)} bytes, at most {MAX_BODY_BYTES} are allowed")
     return encoded
@@ -156,6 +150,7 @@ def erasure_details(entries: Iterable[tuple[int, bytes, str, int]]) -> dict[str,
 
 
 _KINDS: Final = frozenset(Kind)
+_WORDS: Final = {kind: kind.value for kind in Kind}  # looking into a member takes longer
 
 
 def _plain_in_order(details: Mapping[str, cbor.Value]) -> dict[str, cbor.Value] | None:
@@ -168,9 +163,7 @@ def _plain_in_order(details: Mapping[str, cbor.Value]) -> dict[str, cbor.Value] 
         elif kind not in _PLAIN:
             return None
     order = _key_order(tuple(details))
-    if order is None:
-        return None
-    return dict(zip(order, map(details.__getitem__, order), strict=True))
+    return None if order is None else {key: details[key] for key in order}
 
 
 @lru_cache(maxsize=256)

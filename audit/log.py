@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -55,6 +55,7 @@ _TRIES: Final = 8
 _ERASED_AT_ONCE: Final = 1_000
 #: Callers read the clock before they wait for their turn. Signed times never go back at all.
 _WAIT_S: Final = 3
+_Encoded: TypeAlias = tuple[Event, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ class Log(LogReader):
         *,
         now: int,
         also: Callable[[Connection], None] | None = None,
+        bodies: Iterable[bytes] | None = None,
     ) -> list[int]:
         """Write events, durably, and sign a checkpoint over them; gives their leaf indices.
 
@@ -130,6 +132,8 @@ class Log(LogReader):
         all, and what it raises appends nothing. It may run again after a lost race, and not at
         all where every event is known already. It must break no constraint of the database.
 
+        *bodies* are what `encode_event` gave for these events, from whoever has it already.
+
         Raises:
             EventConflictError: An id is known with other content. Nothing was appended.
             LogClockError: *now* lies more than a moment before the last checkpoint.
@@ -138,7 +142,7 @@ class Log(LogReader):
             LogStoppedError: The disk failed; this log has to be opened again.
         """
         with self._lock, self._stopping():
-            return self._append(list(events), now, also)
+            return self._append(_encoded(events, bodies), now, also)
 
     def erase(self, subject: bytes, *, now: int) -> int:
         """Forget what the entries about *subject* say; gives how many there were.
@@ -155,19 +159,20 @@ class Log(LogReader):
                 event_id = self._randomness(EVENT_ID_BYTES)
                 event = Event(event_id, Kind.ENTRIES_ERASED, now, None, details)
                 indices = [entry.leaf_index for entry in chosen]
-                self._append([event], now, partial(_forget, subject=subject, indices=indices))
+                forget = partial(_forget, subject=subject, indices=indices)
+                self._append(_encoded([event], None), now, forget)
                 total += len(chosen)
         return total
 
     def _append(
-        self, events: list[Event], now: int, also: Callable[[Connection], None] | None
+        self, events: list[_Encoded], now: int, also: Callable[[Connection], None] | None
     ) -> list[int]:
         distinct = _distinct(events)
         known: dict[bytes, int] = {}
         for _ in range(_TRIES):
-            fresh = [event for event_id, event in distinct.items() if event_id not in known]
+            fresh = [encoded for event_id, encoded in distinct.items() if event_id not in known]
             if not fresh:
-                return [known[event.event_id] for event in events]
+                return [known[event.event_id] for event, _ in events]
             held = self._held or self._reload()
             staged = self._stage(held, fresh, now)
             self._held = None  # until the outcome is certain
@@ -184,21 +189,19 @@ class Log(LogReader):
             known |= {row[1]: row[0] for row in staged.rows}
         raise LogBusyError(f"lost {_TRIES} races in a row")
 
-    def _stage(self, held: _Held, events: list[Event], now: int) -> _Staged:
-        """Encode, salt, hash and sign. Touches no database."""
+    def _stage(self, held: _Held, events: list[_Encoded], now: int) -> _Staged:
+        """Salt, hash and sign. Touches no database."""
         if now < held.time - _WAIT_S:
             raise LogClockError(f"the last checkpoint is {held.time - now} s ahead of the clock")
         salts = self._randomness(SALT_BYTES * len(events))
         rows: list[store.EntryRow] = []
         leaves: list[bytes] = []
-        for position, event in enumerate(events):
-            body = encode_event(event)
+        for position, ((event_id, kind, at, subject, _), body) in enumerate(events):
             salt = salts[SALT_BYTES * position : SALT_BYTES * (position + 1)]
             entry = commitment(salt, body)
             rows.append(
-                (held.size + position, event.event_id, event.kind.value, event.at, event.subject,
-                 salt, body, entry)
-            )  # fmt: skip
+                (held.size + position, event_id, kind.value, at, subject, salt, body, entry)
+            )
             leaves.append(leaf_hash(entry))
         edge, tiles = held.edge.extended(leaves)
         size, root, time = edge.frontier.size, edge.frontier.root(), max(now, held.time)
@@ -248,12 +251,12 @@ class Log(LogReader):
             raise LogForkError(f"the log does not extend its first {self._trusted.size} entries")
         return _Held(edge, root, signed.time or 0, head)
 
-    def _known(self, events: dict[bytes, Event]) -> dict[bytes, int]:
+    def _known(self, events: dict[bytes, _Encoded]) -> dict[bytes, int]:
         """Leaf indices of those events that are in the log."""
         with reading(self._engine) as connection:
             known = store.read_known(connection, events)
         for event_id, entry in known.items():
-            if entry.body is not None and entry.body != encode_event(events[event_id]):
+            if entry.body is not None and entry.body != events[event_id][1]:
                 raise EventConflictError(f"entry {entry.leaf_index} has this id and other content")
         return {event_id: entry.leaf_index for event_id, entry in known.items()}
 
@@ -285,11 +288,16 @@ def _forget(connection: Connection, *, subject: bytes, indices: list[int]) -> No
     forget_uses(connection, subject)
 
 
-def _distinct(events: Iterable[Event]) -> dict[bytes, Event]:
+def _encoded(events: Iterable[Event], bodies: Iterable[bytes] | None) -> list[_Encoded]:
+    events = list(events)
+    return list(zip(events, map(encode_event, events) if bodies is None else bodies, strict=True))
+
+
+def _distinct(events: Iterable[_Encoded]) -> dict[bytes, _Encoded]:
     """Each event once, in order."""
-    distinct: dict[bytes, Event] = {}
-    for event in events:
-        first = distinct.setdefault(event.event_id, event)
-        if first is not event and first != event:
+    distinct: dict[bytes, _Encoded] = {}
+    for encoded in events:
+        first = distinct.setdefault(encoded[0].event_id, encoded)
+        if first is not encoded and first != encoded:
             raise EventConflictError("two events of one batch share an id")
     return distinct

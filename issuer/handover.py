@@ -31,7 +31,9 @@ class EventLog(Protocol):
     def size(self) -> int:
         """How many entries the log has."""
 
-    def append(self, events: Iterable[Event], *, now: int) -> list[int]:
+    def append(
+        self, events: Iterable[Event], *, now: int, bodies: Iterable[bytes] | None
+    ) -> list[int]:
         """Leaf indexes; durable on return; appending an event twice has one effect."""
 
     def knows(self, event_ids: Iterable[bytes]) -> set[bytes]:
@@ -45,6 +47,7 @@ class Staged:
     sequence: int
     tree_size: int
     events: list[Event]
+    bodies: list[bytes]
 
 
 def staged(store: Store, secrets: Secrets) -> list[Staged]:
@@ -57,8 +60,8 @@ def staged(store: Store, secrets: Secrets) -> list[Staged]:
     for sequence, tree_size, blob, tag in store.rows(_ALL):
         if mac(secrets.rows, "outbox", (sequence, tree_size, blob)) != tag:
             raise IntegrityError(f"outbox row {sequence} was changed")
-        events = [decode_event(body) for body in cbor2.loads(blob)]
-        found.append(Staged(sequence, tree_size, events))
+        bodies = cbor2.loads(blob)
+        found.append(Staged(sequence, tree_size, list(map(decode_event, bodies)), bodies))
     return found
 
 
@@ -83,11 +86,12 @@ class Handover:
         if not events:
             return
         ((sequence,),) = store.rows(_NEXT)
-        blob = cbor2.dumps([encode_event(event) for event in events])
+        bodies = list(map(encode_event, events))
+        blob = cbor2.dumps(bodies)
         tag = mac(self._secrets.rows, "outbox", (sequence, self._size, blob))
         store.many(_DELETE, [(done,) for done in self._done])
         store.run(_INSERT, (sequence, self._size, blob, tag))
-        self._staging = Staged(sequence, self._size, events)
+        self._staging = Staged(sequence, self._size, events, bodies)
 
     def committed(self) -> None:
         """The transaction that staged is durable: its events are owed to the log."""
@@ -109,7 +113,9 @@ class Handover:
         if not self._pending:
             return
         events = [event for row in self._pending for event in row.events]
-        self._size = max(self._size, *(index + 1 for index in self._log.append(events, now=now)))
+        bodies = [body for row in self._pending for body in row.bodies]
+        indices = self._log.append(events, now=now, bodies=bodies)
+        self._size = max(self._size, max(indices) + 1)
         self._done += [row.sequence for row in self._pending]
         self._pending.clear()
 

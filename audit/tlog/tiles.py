@@ -76,15 +76,7 @@ class Edge:
     def extended(self, leaves: Sequence[bytes]) -> "tuple[Edge, list[TileChange]]":
         """The edge after these leaf hashes, and the tiles to store. Leaves this edge as it is."""
         frontier = self.frontier.copy()
-        added = [list(leaves)]
-        for leaf in leaves:
-            completed = frontier.append(leaf)
-            if len(completed) <= TILE_HEIGHT:  # as for 255 leaves of 256
-                continue
-            for level, subtree in enumerate(completed[TILE_HEIGHT::TILE_HEIGHT], start=1):
-                if level == len(added):
-                    added.append([])
-                added[level].append(subtree)
+        added = frontier.extend(leaves)[::TILE_HEIGHT]
         tiles: list[bytes] = []
         changes: list[TileChange] = []
         for level in range(max(len(self.tiles), len(added))):

@@ -182,7 +182,7 @@ def _proofs() -> Iterator[Vector]:
     def subtree(height: int, index: int) -> bytes:
         frontier = Frontier()
         for item in LEAVES[index << height : (index + 1) << height]:
-            frontier.append(item)
+            frontier.extend([item])
         return frontier.root()
 
     checkpoint = sign_checkpoint(GOOD, SIGNER, now=NOW)

@@ -78,7 +78,7 @@ def test_reference_tree_has_the_published_hashes() -> None:
     frontier = Frontier()
     roots = [frontier.root().hex()]
     for item in leaves:
-        frontier.append(item)
+        frontier.extend([item])
         roots.append(frontier.root().hex())
     assert roots == tree["roots_hex_by_size"]
 
@@ -97,7 +97,7 @@ def test_published_log_tile_and_entries_lead_to_its_root(size: int) -> None:
     checkpoint = vector_path(f"tlog/tessera-log/checkpoint.{size}").read_text().split("\n")
     frontier = Frontier()
     for item in leaves:
-        frontier.append(item)
+        frontier.extend([item])
     assert base64.b64encode(frontier.root()).decode() == checkpoint[2]
 
 
@@ -107,7 +107,7 @@ def test_frontier_root_is_the_definitions_root_for_every_size_up_to_256() -> Non
     for size in range(ALL_LEAVES):
         assert frontier.root() == naive_root(LEAVES[:size])
         assert root_of(size, subtree) == frontier.root()
-        frontier.append(LEAVES[size])
+        frontier.extend([LEAVES[size]])
 
 
 def test_inclusion_proof_of_every_leaf_of_every_tree_up_to_256_verifies_there_only() -> None:
