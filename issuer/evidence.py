@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -110,22 +111,38 @@ class Evidence:
     recorded_at: int
 
     def __post_init__(self) -> None:
-        shape = VOCABULARY.get(self.kind) if type(self.kind) is Kind else None
-        if shape is None:
-            raise EvidenceError("kind: not in the vocabulary")
         if type(self.evidence_id) is not bytes or len(self.evidence_id) != EVIDENCE_ID_BYTES:
             raise EvidenceError(f"evidence_id: not {EVIDENCE_ID_BYTES} bytes")
-        if type(self.value) is not str or self.value not in shape.values:
-            raise EvidenceError(f"value: not in the vocabulary of {self.kind.value}")
+        words = self.kind, self.value, self.place, self.source, self.origin_region
+        try:
+            shape = _known_words(*words)
+        except TypeError:  # a list, say, that cannot be remembered
+            shape = _check_words(*words)
         _check_instant("at", self.at)
         _check_instant("recorded_at", self.recorded_at)
-        _check_until(self, shape)
-        _check_place(self.place, shape)
-        if type(self.source) is not str or not _SOURCE.fullmatch(self.source):
-            raise EvidenceError("source: not a kid in hex")
-        region = self.origin_region
-        if type(region) is not str or not load_regions().is_division(region):
-            raise EvidenceError("origin_region: not a division of GB/T 2260")
+        if self.until is not None:
+            _check_until(self.until, self.at, self.kind, shape)
+
+
+def _check_words(
+    kind: object, value: object, place: object, source: object, region: object
+) -> Shape:
+    """The shape of a record with these words."""
+    shape = VOCABULARY.get(kind) if type(kind) is Kind else None
+    if shape is None:
+        raise EvidenceError("kind: not in the vocabulary")
+    if type(value) is not str or value not in shape.values:
+        raise EvidenceError(f"value: not in the vocabulary of {kind}")
+    _check_place(place, shape)
+    if type(source) is not str or not _SOURCE.fullmatch(source):
+        raise EvidenceError("source: not a kid in hex")
+    if type(region) is not str or not load_regions().is_division(region):
+        raise EvidenceError("origin_region: not a division of GB/T 2260")
+    return shape
+
+
+#: Many records say the same about their people. Typed, because a kind equals its own text.
+_known_words: Final = lru_cache(maxsize=8192, typed=True)(_check_words)
 
 
 def _check_instant(field: str, instant: int) -> None:
@@ -133,17 +150,15 @@ def _check_instant(field: str, instant: int) -> None:
         raise EvidenceError(f"{field}: not an instant of this century")
 
 
-def _check_until(record: Evidence, shape: Shape) -> None:
-    if record.until is None:
-        return
+def _check_until(until: int, at: int, kind: Kind, shape: Shape) -> None:
     if not shape.until:
-        raise EvidenceError(f"until: a {record.kind.value} has no end")
-    _check_instant("until", record.until)
-    if record.until < record.at:
+        raise EvidenceError(f"until: a {kind} has no end")
+    _check_instant("until", until)
+    if until < at:
         raise EvidenceError("until: before at")
 
 
-def _check_place(place: str, shape: Shape) -> None:
+def _check_place(place: object, shape: Shape) -> None:
     if not shape.place:
         if place != "":
             raise EvidenceError("place: this kind has none")
