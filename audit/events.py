@@ -68,7 +68,8 @@ class Event(NamedTuple):
     """One thing that happened. A tuple, because an issue makes one for every code.
 
     Attributes:
-        event_id: 16 random bytes, chosen by the caller; appending it twice has one effect.
+        event_id: 16 bytes that nobody else draws, chosen by the caller; appending it twice has
+            one effect.
         at: When it happened, UNIX seconds.
         subject: 16 bytes that stand for the person concerned, or None.
         details: CBOR values under short text keys. Nothing that identifies a person.
