@@ -11,7 +11,7 @@ from issuer.core import Authority
 from issuer.errors import SelfCheckError
 from keys.cose import MessageSigner
 from verifier.check import Reason, check_code
-from verifier.claims import HOUR_S, LIFETIME_S, Claims, Medium, claims_of, sign_code
+from verifier.claims import HOUR_S, LIFETIME_S, Claims, Medium, says, sign_code
 
 __all__ = ["DAY_S", "expiries", "mint", "self_check"]
 
@@ -46,5 +46,5 @@ def self_check(
         verdict = check_code(code, authority.trust, now=max(now, claims.not_before))
         if isinstance(verdict, Reason):
             raise SelfCheckError(f"a verifier would say {verdict}")
-        if claims_of(verdict) != claims:
+        if not says(verdict, claims):
             raise SelfCheckError("a code says something else than it should")

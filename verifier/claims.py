@@ -18,7 +18,7 @@ from verifier.errors import CodeError
 __all__ = [
     "HOUR_S", "KID_PLACE", "LIFETIME_S", "MAX_EXP", "MIN_EXP", "PAPER_CODE_BYTES",
     "PHONE_CODE_BYTES", "Claims", "Colour", "Cti", "Medium", "ParsedCode", "VerifiedCode",
-    "claims_of", "encode_claims", "parse_code", "sign_code", "verify_code",
+    "encode_claims", "parse_code", "says", "sign_code", "verify_code",
 ]  # fmt: skip
 
 HOUR_S: Final = 3600
@@ -221,10 +221,9 @@ def verify_code(code: ParsedCode, public_key: PublicKey) -> VerifiedCode:
     return VerifiedCode(code)
 
 
-def claims_of(code: VerifiedCode) -> Claims:
-    """The claims, for those who issue codes. The check itself reads the fields directly.
-
-    The holder key is not looked at again: its issuer admitted it before signing (ADR 0002).
-    """
-    holder_key = None if code.holder_key is None else PublicKey(code.holder_key)
-    return Claims(code.exp, Cti(code.list_number, code.status_index), code.colour, holder_key)
+def says(code: VerifiedCode, claims: Claims) -> bool:
+    """Whether a code says exactly *claims*, for those who issue codes."""
+    cti = claims.cti
+    wanted = (claims.exp, cti.list_number, cti.status_index, claims.colour, claims.holder_key)
+    _, exp, _, list_number, status_index, colour, holder_key, _ = code
+    return (exp, list_number, status_index, colour, holder_key) == wanted

@@ -16,9 +16,9 @@ from verifier.claims import (
     Colour,
     Cti,
     Medium,
-    claims_of,
     encode_claims,
     parse_code,
+    says,
     sign_code,
     verify_code,
 )
@@ -41,9 +41,17 @@ def test_code_round_trip_gives_the_claims(claims: Claims) -> None:
     """What is signed is what is read, after verification."""
     code = sign_code(claims, SHAANXI.code_signer)
     verified = verify_code(parse_code(code), SHAANXI.code_signer.public_key)
-    assert claims_of(verified) == claims
+    assert says(verified, claims)
     assert verified.not_before == claims.not_before
     assert len(code) == (100 if claims.medium is Medium.PAPER else 144)
+
+
+@given(CLAIMS, CLAIMS)
+def test_says_other_claims_is_false(claims: Claims, others: Claims) -> None:
+    """A code says what it was made for and nothing else."""
+    code = sign_code(claims, SHAANXI.code_signer)
+    verified = verify_code(parse_code(code), SHAANXI.code_signer.public_key)
+    assert says(verified, others) is (others == claims)
 
 
 @given(CLAIMS)
