@@ -20,6 +20,7 @@ __all__ = ["MAX_BODY_BYTES", "MAX_BODY_S", "parse_object", "read_object", "refus
 MAX_BODY_BYTES: Final = 16 * 1024
 MAX_BODY_S: Final = 10.0
 
+_SPACE: Final = " \t\n\r"  # RFC 8259 §2; what str.strip takes for space is more
 _JSON_TYPES: Final = frozenset(
     {
         "application/json",
@@ -93,7 +94,8 @@ def parse_object(data: bytes) -> dict[str, object]:
     if not data:
         raise InputError(Problem.EMPTY_BODY)
     try:
-        value = _DECODER.decode(data.decode())
+        text = data.decode().strip(_SPACE)
+        value, end = _DECODER.raw_decode(text)
         if b"\\u" in data:  # the only way to write half of a surrogate pair
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
@@ -106,6 +108,8 @@ def parse_object(data: bytes) -> dict[str, object]:
         raise InputError(Problem.TOO_DEEP) from error
     except ValueError as error:  # int() refuses more than 4,300 digits
         raise InputError(Problem.BAD_NUMBER) from error
+    if end != len(text):
+        raise InputError(Problem.NOT_JSON)
     if type(value) is not dict:
         raise InputError(Problem.NOT_AN_OBJECT)
     return value

@@ -110,7 +110,10 @@ class Route(Generic[BodyT, QueryT]):
 
     def _handle(self, clock: Callable[[], int], sessions: Sessions) -> Handle:
         handler, status, bound = self.handler, self.status, self.bound
-        parse_body = None if self.body is Nothing else self.body.model_validate
+        # Its own method would only look these up again.
+        parse_body = (
+            None if self.body is Nothing else self.body.__pydantic_validator__.validate_python
+        )
         parse_query = None if self.query is Nothing else self.query.model_validate
         nothing: Any = Nothing()
 
@@ -126,7 +129,7 @@ class Route(Generic[BodyT, QueryT]):
             else:
                 body = parse_body(await read_object(request))
             answer = await handler(Call(request, body, query, subject, now))
-            return respond(answer, status) if isinstance(answer, Out) else answer
+            return answer if isinstance(answer, web.StreamResponse) else respond(answer, status)
 
         return handle
 

@@ -174,7 +174,7 @@ class CodesWanted(In):
     """One paper code, or a phone code for each of the phone's fresh public keys (base64url)."""
 
     medium: Literal["paper", "phone"]
-    holder_keys: list[HolderKey] = Field(default=[], max_length=MAX_CODES)
+    holder_keys: list[HolderKey] = Field(default_factory=list, max_length=MAX_CODES)
     days: int = Field(default=1, ge=1, le=MAX_DAYS)
 
 
@@ -193,7 +193,7 @@ async def get_codes(call: Call[CodesWanted, Nothing]) -> Codes:
     made = await call.request.app[ISSUING].issue(wanted)
     if isinstance(made, Withheld):
         raise InputError(Problem.COLOUR_PENDING)
-    return Codes.model_construct(
+    return Codes(
         colour=_CODE_COLOURS[made.colour], codes=[encode_text(code) for code in made.codes]
     )
 
