@@ -99,7 +99,11 @@ def mint_and_log(
 def _entries() -> list[tuple[Event, bytes]]:
     """A set of entries for paper codes, encoded."""
     events = [
-        issued_event(BatchHead(os.urandom(16), whom, b"", Colour.GREEN, NOW, EXP), [bytes(100)])
+        issued_event(
+            BatchHead(os.urandom(16), whom, b"", Colour.GREEN, NOW, EXP),
+            [bytes(100)],
+            key=MESSAGE[:32],
+        )
         for whom in SUBJECTS[:LOGGED]
     ]
     return [(event, encode_event(event)) for event in events]
