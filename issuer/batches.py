@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from audit.events import Event, Kind
 from issuer.core import Secrets
+from issuer.lists import due_at
 from issuer.sealing import associated, seal, unseal, unwrap
 from issuer.store import Row, Store
 from issuer.tx import Tx
@@ -41,9 +42,9 @@ _LIVE: Final = (
 _KEYS: Final = "SELECT subject, wrapped_key, created_at FROM subject WHERE subject {keys}"
 _TAKEN: Final = "UPDATE code_batch SET taken_back = ? WHERE event_id = ? AND taken_back IS NULL"
 _CHANGE: Final = (
-    "INSERT INTO status_change (list_number, status_index, status) VALUES (?, ?, ?)"
+    "INSERT INTO status_change (list_number, status_index, status, due_at) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (list_number, status_index) DO UPDATE SET status = excluded.status"
-    " WHERE status_change.status <> 1"
+    " WHERE excluded.status = 1"
 )
 _ID_BYTES: Final = 16
 
@@ -207,6 +208,8 @@ def batches_open(
 def take_back(tx: Tx, subjects: Sequence[bytes], status: Status) -> TakenBack:
     """Mark every code that these people may still hold. One event for each person who had one.
 
+    Each becomes public at a moment of its own (`issuer.lists.due_at`).
+
     Args:
         tx: The transaction.
         subjects: Whose codes.
@@ -221,11 +224,17 @@ def take_back(tx: Tx, subjects: Sequence[bytes], status: Status) -> TakenBack:
 
 def take_back_batches(tx: Tx, opened: Iterable[OpenBatch], status: Status) -> TakenBack:
     """As `take_back`, but these batches only."""
-    changes: list[tuple[int, int, int]] = []
+    changes: list[tuple[int, int, int, int]] = []
     batches: dict[bytes, list[bytes]] = {}
     counts: Counter[bytes] = Counter()
     for event_id, subject, codes in opened:
-        changes += [(code.list_number, code.status_index, int(status)) for code in codes]
+        changes += [
+            (
+                code.list_number, code.status_index, int(status),
+                due_at(tx.secrets, code.list_number, code.status_index, taken_back_at=tx.now),
+            )
+            for code in codes
+        ]  # fmt: skip
         batches.setdefault(subject, []).append(event_id)
         counts[subject] += len(codes)
     events = [
@@ -247,4 +256,4 @@ def take_back_batches(tx: Tx, opened: Iterable[OpenBatch], status: Status) -> Ta
         ],
     )
     tx.store.many(_CHANGE, changes)
-    return TakenBack(events, frozenset(number for number, _, _ in changes))
+    return TakenBack(events, frozenset(number for number, *_ in changes))

@@ -1,14 +1,19 @@
 """Positions out of the database: a cursor per status list, moved by compare and set. Shell.
 
 Codes that end on the same day share lists, whatever their medium, so a list can be forgotten when
-its day is over. Numbers come from the issuer's range on the trust list, one after the other; no
-number and no position is ever used twice.
+its day is over. Each day has several lists, and the codes of one request are dealt over them.
+Numbers come from the issuer's range on the trust list, one after the other; no number and no
+position is ever used twice.
 """
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping
+from itertools import chain, zip_longest
 from typing import Final
 
 from issuer.core import Secrets
+from issuer.decoys import capacity
 from issuer.errors import IntegrityError, ListsExhaustedError
 from issuer.mint import DAY_S
 from issuer.pseudonym import LIST_SIZE, positions
@@ -17,7 +22,15 @@ from issuer.store import Row
 from issuer.tx import Tx
 from verifier.claims import Cti
 
-__all__ = ["check_list_row", "day_of", "list_mac", "open_lists", "take_positions"]
+__all__ = [
+    "LISTS_A_DAY", "SPREAD_S", "check_list_row", "day_of", "due_at", "list_mac", "open_lists",
+    "take_positions",
+]  # fmt: skip
+
+#: Lists of one day that are in use at the same time.
+LISTS_A_DAY: Final = 4
+#: A code that is taken back is published as such within so many seconds.
+SPREAD_S: Final = 600
 
 _OPEN: Final = (
     "SELECT number, day, size, cursor, mac FROM status_list"
@@ -58,25 +71,47 @@ def take_positions(
         ListsExhaustedError: The issuer's numbers are used up.
         IntegrityError: A row was changed by somebody else.
     """
-    open_lists: dict[int, list[Row]] = {day: [] for day in wanted}
+    in_use: dict[int, list[Row]] = {day: [] for day in wanted}
     for row in tx.store.rows_of(_OPEN, list(wanted)):
         check_list_row(tx.secrets, row)
-        open_lists[row[1]].append(row)
-    return {day: _take(tx, day, count, open_lists[day], size) for day, count in wanted.items()}
+        in_use[row[1]].append(row)
+    return {day: _take(tx, day, count, in_use[day], size) for day, count in wanted.items()}
 
 
 def _take(tx: Tx, day: int, count: int, rows: list[Row], size: int) -> list[Cti]:
-    taken: list[Cti] = []
-    while len(taken) < count:
-        number, _, entries, cursor, _ = rows.pop(0) if rows else _open(tx, day, size)
-        here = min(count - len(taken), entries - cursor)
-        moved = cursor + here
-        tag = list_mac(tx.secrets, number, day, entries, moved)
-        if tx.store.run(_MOVE, (moved, tag, number, cursor)) != 1:
-            raise IntegrityError(f"status list {number}: its cursor moved meanwhile")
-        order = positions(tx.secrets.positions, number, entries, first=cursor, count=here)
-        taken += [Cti(number, index) for index in order]
-    return taken
+    """Positions of the day's lists in turn, so that neighbours stand in different lists."""
+    dealt: list[list[Cti]] = []
+    while count:
+        lists = sorted((row for row in rows if _free(row) > 0), key=_cursor)[:LISTS_A_DAY]
+        while len(lists) < min(LISTS_A_DAY, count):
+            lists.append(_open(tx, day, size))
+        rows = []
+        for turn, row in enumerate(lists):
+            here = min(-(-count // (len(lists) - turn)), _free(row))
+            count -= here
+            dealt.append(_take_here(tx, row, here))
+    return [cti for cti in chain.from_iterable(zip_longest(*dealt)) if cti is not None]
+
+
+def _take_here(tx: Tx, row: Row, count: int) -> list[Cti]:
+    number, day, size, cursor, _ = row
+    if not count:
+        return []
+    moved = cursor + count
+    tag = list_mac(tx.secrets, number, day, size, moved)
+    if tx.store.run(_MOVE, (moved, tag, number, cursor)) != 1:
+        raise IntegrityError(f"status list {number}: its cursor moved meanwhile")
+    order = positions(tx.secrets.positions, number, size, first=cursor, count=count)
+    return [Cti(number, index) for index in order]
+
+
+def _free(row: Row) -> int:
+    _, _, size, cursor, _ = row
+    return int(capacity(size) - cursor)
+
+
+def _cursor(row: Row) -> int:
+    return int(row[3])
 
 
 def _open(tx: Tx, day: int, size: int) -> Row:
@@ -92,15 +127,29 @@ def _open(tx: Tx, day: int, size: int) -> Row:
 
 
 def open_lists(tx: Tx, days: range, *, size: int = LIST_SIZE) -> frozenset[int]:
-    """Open a list for each of these days that has none with half of its positions left.
+    """See to it that each of these days has enough lists with half of their positions left.
 
     A door can only look up what was published before the first code came from it, so lists are
     opened ahead. Gives the numbers of the new ones.
     """
-    roomy = {
-        row[1] for row in tx.store.rows_of(_OPEN, list(days)) if 2 * (row[2] - row[3]) >= row[2]
-    }
-    return frozenset(_open(tx, day, size)[0] for day in days if day not in roomy)
+    rows = tx.store.rows_of(_OPEN, list(days))
+    roomy = Counter(row[1] for row in rows if 2 * _free(row) >= row[2])
+    return frozenset(
+        _open(tx, day, size)[0] for day in days for _ in range(LISTS_A_DAY - roomy[day])
+    )
+
+
+def due_at(secrets: Secrets, number: int, index: int, *, taken_back_at: int) -> int:
+    """When it becomes public that the code at this position was taken back.
+
+    At a moment that the position's own secret decides, so whoever watches the lists cannot put
+    one person's codes together, nothing has to be remembered, and the replay can tell it again.
+    """
+    named = number.to_bytes(4, "big") + index.to_bytes(4, "big")
+    drawn = hashlib.blake2b(
+        named, key=secrets.positions, digest_size=8, person=b"celadon take out"
+    ).digest()
+    return taken_back_at + int.from_bytes(drawn, "big") % SPREAD_S
 
 
 def day_of(exp: int) -> int:

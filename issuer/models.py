@@ -149,6 +149,7 @@ status_change: Final = Table(
     Column("list_number", Integer, primary_key=True, autoincrement=False),
     Column("status_index", Integer, primary_key=True, autoincrement=False),
     Column("status", SmallInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

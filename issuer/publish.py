@@ -1,52 +1,48 @@
 """The public folder: what a web server gives to everybody, the same to all. Shell.
 
     trust-list.cbor      rules/<id>.cbor       risk-table.cbor      keys/<kid>.cosekey
-    status/<list number>.cwt                   status/<region>.snapshot
+    status/<list number>.cwt     status/<region>.delta     status/<region>.snapshot
 
-A status list is built from `status_change`, looked at as a verifier that held the last one would,
-and logged; only then it appears. The snapshot that names all lists of one time comes last, so a
-verifier that reads meanwhile keeps what it has. Each file is replaced as a whole.
+A list's contents are what is due of `status_change`, and its decoys. Each time, a delta says what
+changed within a day, and a snapshot names the contents of all lists and the delta. The lists
+themselves are signed anew when they are older than they say that they should get. All of it is
+looked at as a verifier that held the last lists would, and logged; only then it appears, the
+snapshot last, so a verifier that reads meanwhile keeps what it has. Each file is replaced as a
+whole.
 """
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+import deflate
+
 from audit.events import Event, Kind
 from audit.publish import replace_public
-from issuer.errors import PublishError
+from issuer.core import Secrets
+from issuer.decoys import DAYS_AHEAD, decoys
 from issuer.lists import check_list_row, open_lists
 from issuer.lostpositions import lost_positions, lost_statuses
 from issuer.mint import DAY_S
 from issuer.pseudonym import LIST_SIZE
-from issuer.store import Row
+from issuer.statusfiles import Change, Contents, Held, StatusFiles, is_news, status_files
+from issuer.store import Row, Store, read_store
 from issuer.tx import Done, Tx
 from issuer.writer import Writer
 from keys.cose import MessageSigner
 from keys.kid import cose_key
-from keys.trustlist import TrustList
-from verifier.errors import StatusListError
-from verifier.statuslist import (
-    Snapshot,
-    Status,
-    StatusList,
-    accept_status_list,
-    pack_statuses,
-    sign_snapshot,
-    sign_status_list,
-    verify_status_list,
-)
+from verifier.statuslist import Status
 
-__all__ = ["Published", "Publisher"]
+__all__ = ["Published", "Publisher", "compress"]
 
-#: Lists are opened for today and so many days ahead: the longest code ends within them.
-_DAYS_AHEAD: Final = 9
-_TTL_S: Final = 3600
-_LIFE_S: Final = DAY_S
+_LEVEL: Final = 12  # libdeflate's highest
 _LISTS: Final = "SELECT number, day, size, cursor, mac FROM status_list WHERE day >= ?"
-_CHANGES: Final = "SELECT status_index, status FROM status_change WHERE list_number = ?"
+_CHANGES: Final = (
+    "SELECT status_index, status, due_at FROM status_change WHERE list_number = ? AND due_at <= ?"
+)
 _RULES: Final = "SELECT rule_set, signed FROM rule_set ORDER BY adopted_at, version"
 _RISKS: Final = "SELECT signed FROM risk_table ORDER BY version DESC LIMIT 1"
 
@@ -105,133 +101,109 @@ class Publisher:
         }
         for name, data in files.items():
             replace_public(self._folder / name, data)
-        return self._publish(None, self._writer.take_unpublished(), now=now)
+        return self._publish(self._contents(now), now=now, anew=True)
 
     def publish_changed(self, *, now: int) -> Published:
-        """Sign those status lists anew that changed since; all others stay as they are.
+        """Publish what has become due since; nothing where nothing did and all is fresh.
 
         Raises:
-            PublishError: As `publish_all`. The changes are remembered for the next time.
+            PublishError: As `publish_all`.
         """
-        changed = self._writer.take_unpublished()
-        if not changed:
+        contents = self._contents(now)
+        if not is_news(contents, self._held(), self._writer.authority.trust, now=now):
             return Published(frozenset(), 0)
-        return self._publish(changed, changed, now=now)
+        return self._publish(contents, now=now, anew=False)
 
-    def _publish(
-        self, which: frozenset[int] | None, changed: frozenset[int], *, now: int
-    ) -> Published:
-        """Sign these lists anew (None: all that codes may still point to), and the snapshot."""
-        try:
-            signed = self._writer.run(lambda tx: self._sign(tx, which), now=now)
-            return signed.write(self._folder)
-        except BaseException:
-            self._writer.remember_unpublished(changed)
-            raise
+    def _publish(self, contents: Mapping[int, Contents], *, now: int, anew: bool) -> Published:
+        """Sign and look at the files without keeping the writer; log them; let them appear."""
+        authority = self._writer.authority
+        made = status_files(
+            contents, self._held(), authority, self._signer, compress, now=now, anew=anew
+        )
+        self._writer.run(partial(_logged, made), now=now)
+        self._write(made)
+        return Published(frozenset(made.tokens), len(made.lists))
 
     def _open_ahead(self, tx: Tx) -> Done[None]:
         today = tx.now // DAY_S
-        open_lists(tx, range(today, today + _DAYS_AHEAD), size=self._list_size)
+        open_lists(tx, range(today, today + DAYS_AHEAD), size=self._list_size)
         return Done(None)
 
-    def _sign(self, tx: Tx, changed: frozenset[int] | None) -> "Done[_Files]":
-        tokens: dict[int, bytes] = {}
-        signed = set()
-        for row in tx.store.rows(_LISTS, (tx.now // DAY_S,)):
-            check_list_row(tx.secrets, row)
-            held = self._held(row[0])
-            if held is None or changed is None or row[0] in changed:
-                tokens[row[0]] = self._token(tx, row, held)
-                signed.add(row[0])
-            else:
-                tokens[row[0]] = held
-        snapshot = sign_snapshot(
-            Snapshot(
-                region=tx.authority.issuer.region,
-                issued_at=tx.now,
-                exp=tx.now + _LIFE_S,
-                trust_version=tx.authority.trust.version,
-                digests={number: hashlib.sha256(data).digest() for number, data in tokens.items()},
-            ),
-            self._signer,
+    def _contents(self, now: int) -> dict[int, Contents]:
+        """All lists that codes may still point to, as of *now*."""
+        with read_store(self._writer.engine) as store:
+            secrets = self._writer.secrets
+            lost = lost_positions(store, secrets)
+            rows = store.rows(_LISTS, (now // DAY_S,))
+            return {row[0]: _contents(store, secrets, row, lost.get(row[0]), now) for row in rows}
+
+    def _held(self) -> Held:
+        """What is published of ours."""
+        status = self._folder / "status"
+        return Held(
+            tokens={number: path.read_bytes() for number, path in self._tokens()},
+            delta=_read(status / f"{self._region}.delta"),
+            snapshot=_read(status / f"{self._region}.snapshot"),
         )
-        event = Event(
-            tx.event_id(),
-            Kind.LIST_PUBLISHED,
-            tx.now,
-            None,
-            {"lists": len(signed), "digest": hashlib.sha256(snapshot).digest()},
-        )
-        files = {f"{number}.cwt": tokens[number] for number in signed}
-        files[f"{tx.authority.issuer.region}.snapshot"] = snapshot
-        issuer = tx.authority.issuer
-        ours = range(issuer.first_list, issuer.last_list + 1)
-        published = Published(frozenset(signed), len(tokens))
-        return Done(_Files(files, published, ours, frozenset(tokens)), [event])
 
-    def _held(self, number: int) -> bytes | None:
-        """What is published under this number."""
-        try:
-            return (self._folder / "status" / f"{number}.cwt").read_bytes()
-        except FileNotFoundError:
-            return None
-
-    def _token(self, tx: Tx, row: Row, held: bytes | None) -> bytes:
-        number, _, size, _, _ = row
-        changes = {index: Status(status) for index, status in tx.store.rows(_CHANGES, (number,))}
-        first = lost_positions(tx.store, tx.secrets).get(number)
-        if first is not None:
-            changes = lost_statuses(tx.secrets, number, size, first) | changes
-        token = sign_status_list(
-            pack_statuses(changes, entries=size),
-            uri=f"{tx.authority.issuer.status_base}{number}.cwt",
-            issued_at=tx.now,
-            exp=tx.now + _LIFE_S,
-            ttl=_TTL_S,
-            signer=self._signer,
-        )
-        trust = tx.authority.trust
-        try:
-            accept_status_list(_readable(held, trust, tx.now), token, trust, now=tx.now)
-        except StatusListError as error:
-            raise PublishError(f"list {number}: a verifier would say: {error}") from error
-        return token
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """What is to appear under status/, once it is logged."""
-
-    files: Mapping[str, bytes]
-    published: Published
-    ours: range
-    current: frozenset[int]
-
-    def write(self, folder: Path) -> Published:
-        status = folder / "status"
-        for name, data in self.files.items():
-            if name.endswith(".cwt"):
-                replace_public(status / name, data)
-        for name, data in self.files.items():
-            if name.endswith(".snapshot"):
-                replace_public(status / name, data)
-        # No code points to these any more, and no snapshot names them. Another issuer may publish
-        # into the same folder: its lists are not ours to take away.
-        for path in status.glob("*.cwt"):
-            number = int(path.stem)
-            if number in self.ours and number not in self.current:
+    def _write(self, made: StatusFiles) -> None:
+        status = self._folder / "status"
+        for number, token in made.tokens.items():
+            replace_public(status / f"{number}.cwt", token)
+        replace_public(status / f"{self._region}.delta", made.delta)
+        replace_public(status / f"{self._region}.snapshot", made.snapshot)
+        # No code points to the others any more, and no snapshot names them.
+        for number, path in self._tokens():
+            if number not in made.lists:
                 path.unlink()
-        return self.published
+
+    def _tokens(self) -> list[tuple[int, Path]]:
+        """Our lists in the folder. Another issuer may publish into the same one."""
+        issuer = self._writer.authority.issuer
+        paths = ((int(path.stem), path) for path in (self._folder / "status").glob("*.cwt"))
+        return [each for each in paths if issuer.first_list <= each[0] <= issuer.last_list]
+
+    @property
+    def _region(self) -> str:
+        return self._writer.authority.issuer.region
 
 
-def _readable(held: bytes | None, trust: TrustList, now: int) -> StatusList | None:
-    """The list that verifiers hold, unless it has ended and none of them does any more."""
-    if held is None:
-        return None
+def _contents(store: Store, secrets: Secrets, row: Row, lost: int | None, now: int) -> Contents:
+    """A list as of *now*. *lost*: the place of its order from which on codes were lost, if any."""
+    check_list_row(secrets, row)
+    number, day, size, _, _ = row
+    gone = {} if lost is None else lost_statuses(secrets, number, size, lost)
+    changes = [
+        Change(position, Status(status), due_at)
+        for position, status, due_at in store.rows(_CHANGES, (number, now))
+    ]
+    marked = [each for each in decoys(secrets.positions, number, size, day) if each.due_at <= now]
+    # So many are no matter for a delta: venues fetch such a list. What is known goes last.
+    unknown = (Change(position, status, 0) for position, status in gone.items())
+    return Contents(size, (*unknown, *marked, *changes))
+
+
+def _logged(made: StatusFiles, tx: Tx) -> Done[None]:
+    event = Event(
+        tx.event_id(),
+        Kind.LIST_PUBLISHED,
+        tx.now,
+        None,
+        {"lists": len(made.tokens), "digest": hashlib.sha256(made.snapshot).digest()},
+    )
+    return Done(None, [event])
+
+
+def compress(data: bytes) -> bytes:
+    """A zlib stream by libdeflate: the format that verifiers know, a tenth smaller than zlib's."""
+    return bytes(deflate.zlib_compress(data, _LEVEL))
+
+
+def _read(path: Path) -> bytes:
     try:
-        return verify_status_list(held, trust, now=now)
-    except StatusListError:
-        return None
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _documents(tx: Tx) -> Done[dict[str, bytes]]:

@@ -9,6 +9,7 @@ from typing import Final
 from issuer.writer import Writer
 from verifier.check import Lists
 from verifier.errors import StatusListError
+from verifier.statusdelta import apply_delta, recall_delta
 from verifier.statuslist import StatusList, recall_status_list
 
 __all__ = ["PublishedLists"]
@@ -22,12 +23,22 @@ class PublishedLists:
     A list that cannot be read is left out, so that its codes are undecided.
     """
 
-    __slots__ = ("_lists", "_lock", "_looked", "_snapshot", "_stamp", "_status", "_writer")
+    __slots__ = (
+        "_delta",
+        "_lists",
+        "_lock",
+        "_looked",
+        "_snapshot",
+        "_stamp",
+        "_status",
+        "_writer",
+    )
 
     def __init__(self, public: Path, writer: Writer) -> None:
         self._status = public / "status"
         self._writer = writer
         self._snapshot = self._status / f"{writer.authority.issuer.region}.snapshot"
+        self._delta = self._snapshot.with_suffix(".delta")
         self._looked = -math.inf
         self._lock = threading.Lock()
         self._stamp: tuple[int, int] | None = None
@@ -52,9 +63,11 @@ class PublishedLists:
 
     def _read(self) -> dict[int, StatusList]:
         found = {}
+        trust = self._writer.authority.trust
         for path in self._status.glob("*.cwt"):
             try:
-                status_list = recall_status_list(path.read_bytes(), self._writer.authority.trust)
+                delta = recall_delta(self._delta.read_bytes(), trust)
+                status_list = apply_delta(recall_status_list(path.read_bytes(), trust), delta)
             except (StatusListError, FileNotFoundError):
                 continue
             found[status_list.list_number] = status_list

@@ -40,6 +40,7 @@ from issuer.store import read_store
 from issuer.tx import Done, Tx
 from keys.trustlist import ListedIssuer, TrustList
 from verifier.errors import StatusListError
+from verifier.statusdelta import apply_delta, recall_delta
 from verifier.statuslist import Status, StatusList, recall_status_list
 
 __all__ = ["Reconciled", "published_lists", "reconcile_copies", "require_reconciled"]
@@ -54,7 +55,7 @@ _LISTS: Final = "SELECT number, day, size, cursor, mac FROM status_list ORDER BY
 _NEW: Final = "INSERT INTO status_list (number, day, size, cursor, mac) VALUES (?, ?, ?, ?, ?)"
 _USE_UP: Final = "UPDATE status_list SET cursor = ?, mac = ? WHERE number = ?"
 _CHANGE: Final = (
-    "INSERT INTO status_change (list_number, status_index, status) VALUES (?, ?, ?)"
+    "INSERT INTO status_change (list_number, status_index, status, due_at) VALUES (?, ?, ?, 0)"
     " ON CONFLICT (list_number, status_index) DO UPDATE SET status = excluded.status"
     " WHERE excluded.status = 1"
 )
@@ -125,12 +126,16 @@ def published_lists(public: Path, trust: TrustList, issuer: ListedIssuer) -> dic
         RecoveryError: One cannot be read: what it takes back would be forgotten.
     """
     found = {}
+    status = public / "status"
     for number in _numbers(public):
         if not issuer.first_list <= number <= issuer.last_list:
             continue
         try:
-            held = recall_status_list((public / "status" / f"{number}.cwt").read_bytes(), trust)
-        except StatusListError as error:
+            held = recall_status_list((status / f"{number}.cwt").read_bytes(), trust)
+            delta = recall_delta((status / f"{issuer.region}.delta").read_bytes(), trust)
+            if number in delta.changes:
+                held = apply_delta(held, delta)
+        except (StatusListError, FileNotFoundError) as error:
             raise RecoveryError(f"published list {number}: {error}") from error
         found[number] = held
     return found

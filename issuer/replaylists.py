@@ -1,15 +1,16 @@
 """The replay's view of status lists: which positions are used, which are taken back. Shell.
 
-Two bytes of memory a position, however many people there are.
+A byte of memory a position, and an entry for each that was taken back.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from issuer.core import Secrets
 from issuer.errors import IntegrityError
 from issuer.findings import Finding, Topic
-from issuer.lists import check_list_row, day_of
+from issuer.lists import check_list_row, day_of, due_at
 from issuer.lostpositions import lost_positions
 from issuer.pseudonym import positions
 from issuer.store import Row, Store
@@ -18,7 +19,7 @@ from verifier.claims import ParsedCode
 __all__ = ["Positions"]
 
 _LISTS: Final = "SELECT number, day, size, cursor, mac FROM status_list ORDER BY number"
-_CHANGES: Final = "SELECT list_number, status_index, status FROM status_change"
+_CHANGES: Final = "SELECT list_number, status_index, status, due_at FROM status_change"
 
 
 class Positions:
@@ -41,11 +42,15 @@ class Positions:
             self._lost = {}
             self._changed.append(str(error))
         self._used = {number: bytearray(row[2]) for number, row in self._lists.items()}
-        self._status = {number: bytearray(row[2]) for number, row in self._lists.items()}
+        #: What must stand in `status_change`: status and when it is due.
+        self._taken: dict[tuple[int, int], tuple[int, int]] = {}
         self.unknown = 0  # codes that nobody can read any more, because a person was erased
 
-    def use(self, code: ParsedCode, status: int) -> str | None:
-        """Note a code and what became of it; what is wrong with its position, if anything is."""
+    def use(self, code: ParsedCode, taken: tuple[int, int] | None) -> str | None:
+        """Note a code, and the status that it was given and when, if it was taken back.
+
+        Gives what is wrong with its position, if anything is.
+        """
         row, index = self._lists.get(code.list_number), code.status_index
         if row is None or index >= row[2]:
             return "there is no such position"
@@ -54,7 +59,10 @@ class Positions:
         if self._used[code.list_number][index]:
             return "a position that another code has as well"
         self._used[code.list_number][index] = 1
-        self._status[code.list_number][index] = status
+        if taken is not None:
+            status, at = taken
+            due = due_at(self._secrets, code.list_number, index, taken_back_at=at)
+            self._taken[code.list_number, index] = status, due
         return None
 
     def findings(self) -> Iterator[Finding]:
@@ -72,25 +80,26 @@ class Positions:
         given_out = bytearray(size)
         for index in positions(self._secrets.positions, number, size, first=0, count=cursor):
             given_out[index] = 1
-        used = self._used[number]
-        strange = sum(1 for is_used, given in zip(used, given_out, strict=True) if is_used > given)
+        # As numbers of a byte an entry: a loop over all entries of all lists takes minutes.
+        used, given = (int.from_bytes(each) for each in (self._used[number], given_out))
+        strange = (used & ~given).bit_count()
         if strange:
             yield Finding(Topic.POSITION, None, f"list {number}: {strange} out of order")
-        missing = cursor - sum(used) + strange
+        missing = cursor - used.bit_count() + strange
         # Whose the lost positions are, a lost database knew.
         if missing and not self.unknown and number not in self._lost:
             yield Finding(Topic.POSITION, None, f"list {number}: {missing} without a code")
 
     def _changes(self) -> Iterator[Finding]:
-        for number, index, status in self._store.stream(_CHANGES):
-            expected = self._status.get(number)
-            if expected is None or not 0 <= index < len(expected):
+        for number, index, *found in self._store.stream(_CHANGES):
+            row = self._lists.get(number)
+            if row is None or not 0 <= index < row[2]:
                 yield Finding(Topic.STATUS, None, f"list {number}: no such position")
-            elif expected[index] == status or (number in self._lost and status):
-                expected[index] = 0  # in a lost list, other codes were taken back in public
+            elif self._taken.pop((number, index), None) == tuple(found):
+                pass
+            elif number in self._lost and found[0]:
+                pass  # in a lost list, other codes were taken back in public
             elif not self.unknown:
-                yield Finding(Topic.STATUS, None, f"list {number}: entry {index} is {status}")
-        for number, statuses in self._status.items():
-            missing = len(statuses) - statuses.count(0)
-            if missing:
-                yield Finding(Topic.STATUS, None, f"list {number}: {missing} are not taken back")
+                yield Finding(Topic.STATUS, None, f"list {number}: entry {index} is {found[0]}")
+        for number, missing in Counter(number for number, _ in self._taken).items():
+            yield Finding(Topic.STATUS, None, f"list {number}: {missing} are not taken back")

@@ -21,7 +21,7 @@ from issuer.risk import RiskTable
 from issuer.ruletypes import RuleSet
 from issuer.sealing import unwrap
 from issuer.store import Row, Store
-from verifier.claims import Colour, parse_code
+from verifier.claims import Colour, ParsedCode, parse_code
 from verifier.errors import CodeError
 
 __all__ = ["PersonCheck", "Said"]
@@ -174,9 +174,7 @@ class PersonCheck:
                 yield Topic.BATCH, "holds something that is no code"
                 continue
             self.signed[parsed.kid] += 1
-            live = back is not None and parsed.exp > back.at
-            status = back.details["status"] if back is not None and live else 0
-            wrong = self._positions.use(parsed, status if isinstance(status, int) else 0)
+            wrong = self._positions.use(parsed, _taken(parsed, back))
             if wrong is not None:
                 yield Topic.POSITION, wrong
             if parsed.colour is not head.colour or parsed.exp > head.exp:
@@ -220,6 +218,14 @@ def _logged_digests(said: Said) -> dict[object, object]:
         elif event.kind is Kind.EVIDENCE_RETRACTED:
             there.pop(event.details["id"], None)
     return there
+
+
+def _taken(code: ParsedCode, back: Event | None) -> tuple[int, int] | None:
+    """The status that the event gave this code, and when; None where it was over already."""
+    if back is None or code.exp <= back.at:
+        return None
+    status = back.details["status"]
+    return (status, back.at) if isinstance(status, int) else None
 
 
 def _taken_back(said: Said) -> dict[bytes, Event]:

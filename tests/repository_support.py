@@ -25,7 +25,7 @@ from keys.trustlist import (
     sign_trust_list,
 )
 from tests.code_support import DAY_S, NOW, Province, listed, signer
-from verifier.cache import Cache, Statuses
+from verifier.cache import Cache, Statuses, delta_name
 from verifier.check import VENUE, Lists, Reason, check
 from verifier.claims import HOUR_S, Claims, Colour, Cti, sign_code
 from verifier.errors import (
@@ -33,12 +33,15 @@ from verifier.errors import (
     SourceMissingError,
     SourceTooLargeError,
     SourceTooSlowError,
+    StatusListError,
 )
 from verifier.sources import DEADLINE_S
+from verifier.statusdelta import StatusDelta, sign_delta
 from verifier.statuslist import (
     Snapshot,
     Status,
     pack_statuses,
+    peek_status_list,
     sign_snapshot,
     sign_status_list,
 )
@@ -60,6 +63,14 @@ THRESHOLD: Final = 2
 
 def token_name(list_number: int) -> str:
     return f"status/{list_number}.cwt"
+
+
+def named_digest(token: bytes, list_number: int) -> bytes:
+    """What a snapshot says of this list. Of what is none, something that fits nothing."""
+    try:
+        return peek_status_list(token, list_number=list_number).digest
+    except StatusListError:
+        return sha256(token).digest()
 
 
 def snapshot_name(region: str) -> str:
@@ -240,9 +251,16 @@ class Country:
         issuer = self.issuers[region]
         return [n for n in sorted(self.statuses) if issuer.first_list <= n <= issuer.last_list]
 
+    def delta(self, region: str, numbers: Iterable[int]) -> bytes:
+        """A delta that begins now: whoever holds lists of any time before needs them anew."""
+        changes = dict.fromkeys(numbers, b"")
+        delta = StatusDelta(region, self.now, self.now + DAY_S, self.now, changes)
+        return sign_delta(delta, self.issuers[region].status_signer)
+
     def snapshot(self, region: str, tokens: Mapping[int, bytes]) -> Snapshot:
-        digests = {number: sha256(token).digest() for number, token in tokens.items()}
-        return Snapshot(region, self.now, self.now + DAY_S, self.version, digests)
+        digests = {number: named_digest(token, number) for number, token in tokens.items()}
+        delta = sha256(self.delta(region, tokens)).digest()
+        return Snapshot(region, self.now, self.now + DAY_S, self.version, digests, delta)
 
     def sign_snapshot(self, snapshot: Snapshot, *, by: str | None = None) -> bytes:
         return sign_snapshot(snapshot, self.issuers[by or snapshot.region].status_signer)
@@ -252,8 +270,11 @@ class Country:
         tokens = {number: self.token(number) for number in self.numbers(region)} | {
             **(changed or {})
         }
-        snapshot = self.sign_snapshot(self.snapshot(region, tokens))
-        return {snapshot_name(region): snapshot} | {token_name(n): tokens[n] for n in tokens}
+        return {
+            snapshot_name(region): self.sign_snapshot(self.snapshot(region, tokens)),
+            delta_name(region): self.delta(region, tokens),
+            **{token_name(number): token for number, token in tokens.items()},
+        }
 
     def files(self) -> "Files":
         """Everything that is published now."""
@@ -343,7 +364,7 @@ def absent(_: Host, __: bytes | None) -> bytes | None:
 
 def endless(_: Host, __: bytes | None) -> bytes | None:
     """A body that never ends: whatever the most is that is taken, there is more."""
-    return bytes(2**21)
+    return bytes(2**23)
 
 
 def slow(host: Host, data: bytes | None) -> bytes | None:

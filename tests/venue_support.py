@@ -5,15 +5,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 from keys.trustlist import TrustList, encode_roots, encode_trust_list, sign_trust_list
-from tests.code_support import HEILONGJIANG, SHAANXI, Province, World, signer
+from tests.code_support import DAY_S, HEILONGJIANG, SHAANXI, Province, World, signer
 from verifier.claims import HOUR_S
 from verifier.cli import Streams, run
-from verifier.statuslist import Snapshot, sign_snapshot
+from verifier.statusdelta import StatusDelta, encode_changes, sign_delta
+from verifier.statuslist import (
+    Snapshot,
+    Status,
+    contents_digest,
+    pack_statuses,
+    sign_snapshot,
+)
 from verifier.update import set_up
 
-__all__ = ["Result", "Run", "publish", "published", "roots_of", "signed", "venue"]
+__all__ = [
+    "Result", "Run", "delta_of", "publish", "published", "region_files", "roots_of", "signed",
+    "snapshot_of", "venue",
+]  # fmt: skip
 
 PROVINCES = (SHAANXI, HEILONGJIANG)
 
@@ -27,30 +38,69 @@ def roots_of(world: World) -> bytes:
     return encode_roots(world.trust.roots)
 
 
-def snapshot_of(world: World, province: Province, tokens: Mapping[int, bytes]) -> bytes:
-    digests = {
-        number: sha256(token).digest()
-        for number, token in tokens.items()
-        if province.first_list <= number <= province.last_list
-    }
+def delta_of(
+    world: World,
+    province: Province,
+    numbers: Iterable[int],
+    changes: Mapping[int, Mapping[int, Status]] = MappingProxyType({}),
+    *,
+    base: int | None = None,
+) -> bytes:
+    """The province's delta of an hour ago over these lists, without changes unless some are given.
+
+    It reaches back a day unless *base* is given.
+    """
     issued_at = world.now - HOUR_S
+    encoded = {number: encode_changes(changes.get(number, {})) for number in numbers}
+    reach = issued_at - DAY_S if base is None else base
+    delta = StatusDelta(province.region, issued_at, issued_at + DAY_S, reach, encoded)
+    return sign_delta(delta, province.status_signer)
+
+
+def snapshot_of(
+    world: World, province: Province, digests: Mapping[int, bytes], delta: bytes
+) -> bytes:
+    """The province's snapshot of an hour ago over contents with these digests, and this delta."""
+    issued_at, version = world.now - HOUR_S, world.trust.version
     return sign_snapshot(
-        Snapshot(province.region, issued_at, issued_at + 24 * HOUR_S, world.trust.version, digests),
+        Snapshot(
+            province.region, issued_at, issued_at + DAY_S, version, digests, sha256(delta).digest()
+        ),
         province.status_signer,
     )
 
 
+def region_files(
+    world: World,
+    province: Province,
+    tokens: Mapping[int, bytes],
+    digests: Mapping[int, bytes],
+) -> dict[str, bytes]:
+    """What the province publishes below status/: lists, a delta without changes, its snapshot.
+
+    Lists may be anything; *digests* are what the snapshot says about their contents.
+    """
+    delta = delta_of(world, province, digests)
+    return {
+        **{f"status/{number}.cwt": token for number, token in tokens.items()},
+        f"status/{province.region}.delta": delta,
+        f"status/{province.region}.snapshot": snapshot_of(world, province, digests, delta),
+    }
+
+
 def published(world: World) -> dict[str, bytes]:
     """All published files of the world by name."""
+    files = {"trust-list.cbor": signed(world.trust)}
     tokens = world.tokens()
-    return {
-        "trust-list.cbor": signed(world.trust),
-        **{f"status/{number}.cwt": token for number, token in tokens.items()},
-        **{
-            f"status/{province.region}.snapshot": snapshot_of(world, province, tokens)
-            for province in PROVINCES
-        },
-    }
+    for province in PROVINCES:
+        digests = {
+            number: contents_digest(pack_statuses(statuses, entries=world.entries))
+            for (owner, number), statuses in world.statuses.items()
+            if owner is province
+        }
+        own = {number: tokens[number] for number in digests}
+        files |= region_files(world, province, own, digests)
+    return files
 
 
 def publish(folder: Path, files: Mapping[str, bytes]) -> Path:

@@ -2,11 +2,12 @@
 
     roots.cbor  sources.txt                          given at set-up; roots follow the trust list
     trust-list.cbor
-    status/<list number>.cwt
+    status/<list number>.cwt  status/<region>.delta
     seen.cbor            the newest time of any list; time and digest of each region's snapshot
 
 All of it changes in one step (`verifier.folder`). `verifier.update` decides what may change.
-Here the lists are read for a check: one status list is opened when a code needs it and not before.
+Here the lists are read for a check: one status list, and the delta over it, is opened when a code
+needs it and not before.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,11 +18,12 @@ from keys.errors import CborError, TrustListError
 from keys.trustlist import MAX_BYTES, Roots, TrustList, decode_roots, recall_trust_list
 from verifier.errors import CacheError, StatusListError
 from verifier.folder import NOT_SET_UP, Folder, Generation
+from verifier.statusdelta import MAX_DELTA_BYTES, StatusDelta, apply_delta, recall_delta
 from verifier.statuslist import MAX_TOKEN_BYTES, StatusList, recall_status_list
 
 __all__ = [
     "MAX_SMALL_BYTES", "ROOTS", "SEEN", "SOURCES", "TRUST_LIST", "Cache", "Seen", "Statuses",
-    "encode_seen", "status_name",
+    "delta_name", "encode_seen", "status_name",
 ]  # fmt: skip
 
 ROOTS: Final = "roots.cbor"
@@ -34,6 +36,11 @@ MAX_SMALL_BYTES: Final = 64 * 1024
 def status_name(list_number: int) -> str:
     """Where a status list is, in a venue's folder as in the published one."""
     return f"status/{list_number}.cwt"
+
+
+def delta_name(region: str) -> str:
+    """Where a region's delta is, in a venue's folder as in the published one."""
+    return f"status/{region}.delta"
 
 
 class Seen(NamedTuple):
@@ -53,13 +60,15 @@ class Seen(NamedTuple):
 class Statuses(Mapping[int, StatusList]):
     """The status lists of the folder, each read and verified when it is first asked for.
 
-    A damaged one is as good as absent: the code is then undecided, never admitted.
+    A damaged one is as good as absent, and so is one without the delta that it was taken with:
+    the code is then undecided, never admitted.
     """
 
     def __init__(self, files: Generation, trust: TrustList) -> None:
         self._files = files
         self._trust = trust
         self._opened: dict[int, StatusList] = {}
+        self._deltas: dict[str, StatusDelta] = {}
         self.damaged: set[int] = set()
 
     def __getitem__(self, list_number: int) -> StatusList:
@@ -84,12 +93,19 @@ class Statuses(Mapping[int, StatusList]):
             raise KeyError(list_number)
         try:
             status_list = recall_status_list(data, self._trust)
+            if status_list.list_number == list_number:
+                return apply_delta(status_list, self._delta(status_list.region))
         except StatusListError:
-            status_list = None
-        if status_list is None or status_list.list_number != list_number:
-            self.damaged.add(list_number)
-            raise KeyError(list_number)
-        return status_list
+            pass
+        self.damaged.add(list_number)
+        raise KeyError(list_number)
+
+    def _delta(self, region: str) -> StatusDelta:
+        delta = self._deltas.get(region)
+        if delta is None:
+            data = self._files.read(delta_name(region), max_bytes=MAX_DELTA_BYTES) or b""
+            delta = self._deltas[region] = recall_delta(data, self._trust)
+        return delta
 
 
 class Cache:
@@ -150,6 +166,11 @@ class Cache:
     def list_numbers(self) -> list[int]:
         """The status lists held, in order."""
         return _list_numbers(self.files)
+
+    def delta_regions(self) -> list[str]:
+        """The regions of which a delta is held."""
+        names = self.files.names("status")
+        return [name.removesuffix(".delta") for name in names if name.endswith(".delta")]
 
     def sources(self) -> tuple[str, ...]:
         """Where to update from: as given at set-up, the first is asked first."""

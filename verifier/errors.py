@@ -48,12 +48,20 @@ class StatusListClearedError(StatusListError):
     """A code that was taken back would come to life again, or the list became shorter."""
 
 
+class StatusDeltaReachError(StatusListError):
+    """A delta reaches back less far than the list held: the list has to be fetched."""
+
+
+class StatusDeltaPositionError(StatusListError):
+    """A delta changes an entry that the list does not have."""
+
+
 class StatusListIndexError(StatusListError):
     """The index lies outside the list."""
 
 
 class SnapshotError(StatusListError):
-    """A list is not the one that the issuer's snapshot names: lists of two times are mixed."""
+    """Lists or a delta are not those that the issuer's snapshot names: two times are mixed."""
 
 
 class SourceError(VerifierError):

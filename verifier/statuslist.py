@@ -8,8 +8,7 @@ Lists that others signed with their keys in another order are read as well; all 
 """
 
 import re
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import reduce
 from operator import or_
@@ -18,27 +17,34 @@ from typing import Final
 from nacl import bindings
 
 from keys import cbor
-from keys.cose import MessageSigner, Sign1, VerifiedPayload, parse_sign1, sign_sign1, verify_sign1
+from keys.cose import MessageSigner, sign_sign1
 from keys.dataclasses import dataclass, field
-from keys.errors import CborError, Sign1Error, SignatureError
-from keys.purpose import Purpose
+from keys.errors import CborError
 from keys.trustlist import ListedIssuer, ListedKey, TrustList
 from verifier.errors import (
     SnapshotError,
     StatusListClearedError,
-    StatusListExpiredError,
     StatusListFormatError,
     StatusListIndexError,
     StatusListRollbackError,
     StatusListScopeError,
-    StatusListSignerError,
+)
+from verifier.statusenvelope import (
+    any_bool,
+    inflate,
+    open_signed,
+    parse_signed,
+    require_current,
+    require_in_force,
+    zlib_best,
 )
 
 __all__ = [
     "DEFAULT_ENTRIES", "MAX_ENTRIES", "MAX_LIST_AGE_S", "MAX_TOKEN_BYTES", "SNAPSHOT_TYP",
-    "STATUS_LIST_TYP", "Snapshot", "Status", "StatusList", "accept_status_list", "pack_statuses",
-    "peek_status_list", "recall_status_list", "sign_snapshot", "sign_status_list",
-    "verify_snapshot", "verify_status_list",
+    "STATUS_LIST_TYP", "Snapshot", "Status", "StatusList", "accept_status_list",
+    "contents_digest", "pack_statuses", "peek_status_list", "recall_status_list",
+    "require_successor", "sign_snapshot", "sign_status_list", "verify_snapshot",
+    "verify_status_list",
 ]  # fmt: skip
 
 STATUS_LIST_TYP: Final = "application/statuslist+cwt"
@@ -49,7 +55,7 @@ MAX_ENTRIES: Final = 2**20  # a status index has 20 bits
 MAX_LIST_AGE_S: Final = 24 * 3600
 #: A list of 2^20 entries of two bits that do not compress at all, and its envelope.
 MAX_TOKEN_BYTES: Final = 2**18 + 2**12
-#: Room for the digests of some 7,000 lists.
+#: Room for the digests of some 6,600 lists.
 MAX_SNAPSHOT_BYTES: Final = 2**18
 DIGEST_BYTES: Final = 32
 BITS: Final = 2
@@ -94,6 +100,11 @@ class StatusList:
         """The number of entries."""
         return len(self.packed) * 8 // self.bits
 
+    @property
+    def digest(self) -> bytes:
+        """What a snapshot calls these contents."""
+        return contents_digest(self.packed)
+
     def status(self, index: int) -> int:
         """The value at *index*: a `Status`, or a number that this product gives no meaning.
 
@@ -128,8 +139,21 @@ def pack_statuses(statuses: Mapping[int, Status], *, entries: int = DEFAULT_ENTR
     return bytes(packed)
 
 
+def contents_digest(packed: bytes) -> bytes:
+    """32 bytes that name the contents of a list, however they were signed and compressed."""
+    digest: bytes = bindings.crypto_hash_sha256(packed)
+    return digest
+
+
 def sign_status_list(  # noqa: PLR0913 - a token has this many members
-    packed: bytes, *, uri: str, issued_at: int, exp: int, ttl: int, signer: MessageSigner
+    packed: bytes,
+    *,
+    uri: str,
+    issued_at: int,
+    exp: int,
+    ttl: int,
+    signer: MessageSigner,
+    compress: Callable[[bytes], bytes] = zlib_best,
 ) -> bytes:
     """The token: what a web server publishes as it is.
 
@@ -140,6 +164,7 @@ def sign_status_list(  # noqa: PLR0913 - a token has this many members
         exp: UNIX seconds, the first at which the list is worth nothing.
         ttl: Seconds after which a verifier should fetch the next one.
         signer: A key with the purpose "status".
+        compress: Makes one zlib stream of its argument.
 
     Raises:
         ValueError: A size or time that verifiers would refuse.
@@ -154,7 +179,7 @@ def sign_status_list(  # noqa: PLR0913 - a token has this many members
         _SUB: uri,
         _EXP: exp,
         _IAT: issued_at,
-        _STATUS_LIST: {"bits": BITS, "lst": zlib.compress(packed, 9)},
+        _STATUS_LIST: {"bits": BITS, "lst": compress(packed)},
         _TTL: ttl,
     }
     return sign_sign1(cbor.encode(claims), signer, typ=STATUS_LIST_TYP)
@@ -169,8 +194,8 @@ def verify_status_list(data: bytes, trust: TrustList, *, now: int) -> StatusList
         StatusListError: The leaf names the check that failed.
     """
     new, key = _read(data, trust)
-    _require_current(new.issued_at, new.exp, now=now)
-    _require_in_force(key, now)
+    require_current(new.issued_at, new.exp, now=now)
+    require_in_force(key, now)
     return new
 
 
@@ -188,10 +213,9 @@ def recall_status_list(data: bytes, trust: TrustList) -> StatusList:
 
 def _read(data: bytes, trust: TrustList) -> tuple[StatusList, ListedKey]:
     """A genuine list, and the key that signed it while it was in force."""
-    token = _parse(data, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
-    issuer, key = _find_signer(token, trust)
-    sub, issued_at, exp, ttl, bits, lst = _decode_claims(_verify(token, key))
-    _require_in_force(key, issued_at)
+    payload, issuer, key = open_signed(data, trust, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
+    sub, issued_at, exp, ttl, bits, lst = _decode_claims(payload)
+    require_in_force(key, issued_at)
     status_list = StatusList(
         list_number=_list_number(sub, issuer),
         region=issuer.region,
@@ -199,7 +223,7 @@ def _read(data: bytes, trust: TrustList) -> tuple[StatusList, ListedKey]:
         exp=exp,
         ttl=min(ttl, MAX_LIST_AGE_S),
         bits=bits,
-        packed=_inflate(lst, max_bytes=MAX_ENTRIES * bits // 8),
+        packed=inflate(lst, max_bytes=MAX_ENTRIES * bits // 8),
         sha256=bindings.crypto_hash_sha256(data),
     )
     return status_list, key
@@ -218,13 +242,23 @@ def accept_status_list(
     new = verify_status_list(data, trust, now=now)
     if held is None or held.sha256 == new.sha256:
         return new
+    require_successor(held, new)
+    return new
+
+
+def require_successor(held: StatusList, new: StatusList) -> None:
+    """Refuse a list that may not follow the one held.
+
+    Raises:
+        StatusListScopeError, StatusListRollbackError, StatusListClearedError: As
+            `accept_status_list`.
+    """
     if held.list_number != new.list_number:
         raise StatusListScopeError(f"list {new.list_number} is not list {held.list_number}")
     if new.issued_at <= held.issued_at:
         raise StatusListRollbackError(f"list {new.list_number}: not newer than the one held")
     if held.bits != new.bits or new.size < held.size or _revives(held.packed, new):
         raise StatusListClearedError(f"list {new.list_number}: a taken-back entry is missing")
-    return new
 
 
 def _revives(held: bytes, new: StatusList) -> bool:
@@ -255,41 +289,13 @@ def peek_status_list(data: bytes, *, list_number: int) -> StatusList:
     Raises:
         StatusListError: Not that status list: the file was damaged.
     """
-    token = _parse(data, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
+    token = parse_signed(data, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
     sub, issued_at, exp, ttl, bits, lst = _decode_claims(token.payload)
     if not sub.endswith(f"/{list_number}.cwt"):
         raise StatusListScopeError(f"another list in the place of list {list_number}")
-    packed = _inflate(lst, max_bytes=MAX_ENTRIES * bits // 8)
+    packed = inflate(lst, max_bytes=MAX_ENTRIES * bits // 8)
     digest = bindings.crypto_hash_sha256(data)
     return StatusList(list_number, "", issued_at, exp, ttl, bits, packed, digest)
-
-
-def _parse(data: bytes, *, typ: str, max_bytes: int) -> Sign1:
-    try:
-        return parse_sign1(data, typ=typ, max_bytes=max_bytes)
-    except Sign1Error as error:
-        raise StatusListFormatError(str(error)) from error
-
-
-def _find_signer(token: Sign1, trust: TrustList) -> tuple[ListedIssuer, ListedKey]:
-    found = trust.find(token.kid)
-    if found is None:
-        raise StatusListSignerError(f"key {token.kid.hex()} is not on the trust list")
-    if found[1].purpose is not Purpose.STATUS:
-        raise StatusListSignerError(f"key {token.kid.hex()} is not for status lists")
-    return found
-
-
-def _require_in_force(key: ListedKey, at: int) -> None:
-    if not key.not_before <= at < key.not_after:
-        raise StatusListSignerError(f"key {key.kid.hex()} is not in force")
-
-
-def _verify(token: Sign1, key: ListedKey) -> VerifiedPayload:
-    try:
-        return verify_sign1(token, key.public_key)
-    except SignatureError as error:
-        raise StatusListSignerError(str(error)) from error
 
 
 def _decode_claims(payload: bytes) -> tuple[str, int, int, int, int, bytes]:
@@ -309,22 +315,11 @@ def _decode_claims(payload: bytes) -> tuple[str, int, int, int, int, bytes]:
             pass
         case _:
             raise StatusListFormatError("not the claims of a status list")
-    if _any_bool(exp, issued_at, bits, ttl):
+    if any_bool(exp, issued_at, bits, ttl):
         raise StatusListFormatError("true and false are not numbers")
     if bits not in _WIDTHS or not 0 <= issued_at < exp or ttl <= 0:
         raise StatusListFormatError("bits, iat, exp or ttl out of bounds")
     return sub, issued_at, exp, ttl, bits, lst
-
-
-def _any_bool(*numbers: int) -> bool:
-    return any(isinstance(number, bool) for number in numbers)  # Python takes them for integers
-
-
-def _require_current(issued_at: int, exp: int, *, now: int) -> None:
-    if issued_at > now:
-        raise StatusListExpiredError(f"issued {issued_at - now} s in the future")
-    if now >= exp:
-        raise StatusListExpiredError(f"ended {now - exp} s ago")
 
 
 def _list_number(sub: str, issuer: ListedIssuer) -> int:
@@ -338,32 +333,24 @@ def _list_number(sub: str, issuer: ListedIssuer) -> int:
     return number
 
 
-def _inflate(lst: bytes, *, max_bytes: int) -> bytes:
-    """Decompress one whole zlib stream, never more than one byte beyond what is allowed."""
-    stream = zlib.decompressobj()
-    try:
-        packed = stream.decompress(lst, max_bytes + 1)
-    except zlib.error as error:
-        raise StatusListFormatError("not a zlib stream") from error
-    if len(packed) > max_bytes:
-        raise StatusListFormatError(f"more than {MAX_ENTRIES} entries")
-    if not stream.eof or stream.unused_data or stream.unconsumed_tail or not packed:
-        raise StatusListFormatError("not exactly one whole zlib stream with entries")
-    return packed
-
-
 # --- the snapshot -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All lists of one issuer at one time, by their digests, and the trust list it went by."""
+    """All lists of one issuer at one time, and the trust list it went by.
+
+    Attributes:
+        digests: List number to `contents_digest`.
+        delta: SHA-256 of the delta that belongs to them.
+    """
 
     region: str
     issued_at: int
     exp: int
     trust_version: int
     digests: Mapping[int, bytes]
+    delta: bytes
 
 
 def sign_snapshot(snapshot: Snapshot, signer: MessageSigner) -> bytes:
@@ -374,6 +361,7 @@ def sign_snapshot(snapshot: Snapshot, signer: MessageSigner) -> bytes:
         3: snapshot.exp,
         4: snapshot.trust_version,
         5: dict(snapshot.digests),
+        6: snapshot.delta,
     }
     return sign_sign1(cbor.encode(members), signer, typ=SNAPSHOT_TYP)
 
@@ -384,10 +372,9 @@ def verify_snapshot(data: bytes, trust: TrustList, *, now: int) -> Snapshot:
     Raises:
         StatusListError: The leaf names the check that failed.
     """
-    token = _parse(data, typ=SNAPSHOT_TYP, max_bytes=MAX_SNAPSHOT_BYTES)
-    issuer, key = _find_signer(token, trust)
-    snapshot = _decode_snapshot(_verify(token, key))
-    _require_in_force(key, now)
+    payload, issuer, key = open_signed(data, trust, typ=SNAPSHOT_TYP, max_bytes=MAX_SNAPSHOT_BYTES)
+    snapshot = _decode_snapshot(payload)
+    require_in_force(key, now)
     if snapshot.region != issuer.region:
         raise StatusListScopeError(f"a snapshot of region {snapshot.region} by another issuer")
     for number in snapshot.digests:
@@ -395,7 +382,7 @@ def verify_snapshot(data: bytes, trust: TrustList, *, now: int) -> Snapshot:
             raise StatusListScopeError(f"list {number} does not belong to region {issuer.region}")
     # Its lists decide for a day, so an end further ahead would only keep a venue from newer ones.
     end = min(snapshot.exp, snapshot.issued_at + MAX_LIST_AGE_S + 1)
-    _require_current(snapshot.issued_at, end, now=now)
+    require_current(snapshot.issued_at, end, now=now)
     if snapshot.trust_version > trust.version:
         raise SnapshotError(
             f"it goes by trust list {snapshot.trust_version}, newer than the one held"
@@ -409,7 +396,15 @@ def _decode_snapshot(payload: bytes) -> Snapshot:
     except CborError as error:
         raise StatusListFormatError(f"snapshot: {error}") from error
     match members:
-        case {1: str(region), 2: int(at), 3: int(exp), 4: int(version), 5: dict(lists), **more}:
+        case {
+            1: str(region),
+            2: int(at),
+            3: int(exp),
+            4: int(version),
+            5: dict(lists),
+            6: bytes(delta),
+            **more,
+        }:
             pass
         case _:
             raise StatusListFormatError("not the members of a snapshot")
@@ -418,6 +413,11 @@ def _decode_snapshot(payload: bytes) -> Snapshot:
         for number, digest in lists.items()
         if isinstance(number, int) and isinstance(digest, bytes) and len(digest) == DIGEST_BYTES
     }
-    if more or len(digests) != len(lists) or _any_bool(at, exp, version):
+    if (
+        more
+        or len(delta) != DIGEST_BYTES
+        or len(digests) != len(lists)
+        or any_bool(at, exp, version, *digests)
+    ):
         raise StatusListFormatError("not the members of a snapshot")
-    return Snapshot(region, at, exp, version, digests)
+    return Snapshot(region, at, exp, version, digests, delta)

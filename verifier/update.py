@@ -1,12 +1,15 @@
 """Taking newer lists into a venue's folder. Shell.
 
 A region's lists are taken all together, as its signed snapshot names them, or not at all; one
-region's trouble does not keep another's from being updated. What may follow what is decided by
-`keys.trustupdate` and `verifier.statuslist`. A code that a held list takes back can come back only
-with a list that is refused here.
+region's trouble does not keep another's from being updated. A list that is held is brought up to
+date by the region's delta; it is fetched only where that does not give what the snapshot names.
+What may follow what is decided by `keys.trustupdate`, `verifier.statuslist` and
+`verifier.statusdelta`. A code that a held list takes back can come back only with a list that is
+refused here.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from itertools import combinations
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -22,6 +25,7 @@ from verifier.cache import (
     TRUST_LIST,
     Cache,
     Seen,
+    delta_name,
     encode_seen,
     status_name,
 )
@@ -36,14 +40,24 @@ from verifier.errors import (
 )
 from verifier.folder import Folder
 from verifier.sources import Source
+from verifier.statusdelta import (
+    MAX_DELTA_BYTES,
+    StatusDelta,
+    accept_delta,
+    apply_delta,
+    named_list,
+    peek_delta,
+)
 from verifier.statuslist import (
     MAX_SNAPSHOT_BYTES,
     MAX_TOKEN_BYTES,
     Snapshot,
     StatusList,
-    accept_status_list,
     peek_status_list,
+    recall_status_list,
+    require_successor,
     verify_snapshot,
+    verify_status_list,
 )
 
 __all__ = ["Problem", "Report", "set_up", "update"]
@@ -162,6 +176,7 @@ class _Update:
         self._now = now
         self._seen = cache.seen()
         self._files: dict[str, bytes] = {}
+        self._deltas = {region: self._held_delta(region) for region in cache.delta_regions()}
         self._problems: list[Problem] = []
         self._trust = self._take_trust_list()
 
@@ -290,37 +305,76 @@ class _Update:
         if not same and snapshot.issued_at <= before[0]:
             raise StatusListRollbackError("its snapshot is not newer than the one held")
         files: dict[str, bytes] = {}
+        # Under the snapshot already held, a file that differs was damaged here: no memory.
+        held = None if same else self._deltas.get(issuer.region)
+        delta = self._take_delta(held, offer.source, snapshot, files)
         newest = snapshot.issued_at
         left = MAX_REGION_BYTES
-        for list_number, wanted in snapshot.digests.items():
-            held = self._cache.files.read(status_name(list_number), max_bytes=MAX_TOKEN_BYTES)
-            if held is not None and sha256(held).digest() == wanted:
-                continue
-            new = self._fetch_list(offer.source, list_number, wanted)
-            left -= len(new)
+        for list_number in snapshot.digests:
+            new = self._take_list(list_number, offer.source, snapshot, delta, files)
+            left -= len(files.get(status_name(list_number), b""))
             if left < 0:
                 raise SourceTooLargeError(f"more than {MAX_REGION_BYTES} bytes of new lists")
-            # Under the snapshot already held, a file that differs was damaged here: no memory.
-            accepted = self._accept_list(list_number, None if same else held, new, issuer)
-            files[status_name(list_number)] = new
-            newest = max(newest, accepted.issued_at)
+            newest = max(newest, new.issued_at)
+            if not same:
+                self._compare(list_number, new)
         return _Region(snapshot, digest, files, newest)
 
-    @staticmethod
-    def _fetch_list(source: Source, list_number: int, wanted: bytes) -> bytes:
-        data = source.fetch(status_name(list_number), max_bytes=MAX_TOKEN_BYTES, held=None) or b""
-        if sha256(data).digest() != wanted:
-            raise SnapshotError(f"list {list_number} is not the one that the snapshot names")
-        return data
+    def _take_delta(
+        self,
+        held: StatusDelta | None,
+        source: Source,
+        snapshot: Snapshot,
+        files: dict[str, bytes],
+    ) -> StatusDelta:
+        """The delta that the snapshot names; its file is noted if it is a new one."""
+        name = delta_name(snapshot.region)
+        data = self._cache.files.read(name, max_bytes=MAX_DELTA_BYTES)
+        if data is None or sha256(data).digest() != snapshot.delta:
+            data = source.fetch(name, max_bytes=MAX_DELTA_BYTES, held=None) or b""
+            files[name] = data
+        return accept_delta(held, data, snapshot, self._trust, now=self._now)
 
-    def _accept_list(
-        self, list_number: int, held: bytes | None, new: bytes, issuer: ListedIssuer
+    def _take_list(
+        self,
+        list_number: int,
+        source: Source,
+        snapshot: Snapshot,
+        delta: StatusDelta,
+        files: dict[str, bytes],
     ) -> StatusList:
-        before = None if held is None else _peek(held, list_number)
-        accepted = accept_status_list(before, new, self._trust, now=self._now)
-        if (accepted.list_number, accepted.region) != (list_number, issuer.region):
-            raise StatusListScopeError(f"another list under the name of list {list_number}")
-        return accepted
+        """The list that the snapshot names: the one held with the delta over it, or a new one."""
+        name = status_name(list_number)
+        held = self._cache.files.read(name, max_bytes=MAX_TOKEN_BYTES)
+        if held is not None:
+            with suppress(StatusListError):
+                return _named(list_number, recall_status_list(held, self._trust), delta, snapshot)
+        data = source.fetch(name, max_bytes=MAX_TOKEN_BYTES, held=None) or b""
+        files[name] = data
+        fresh = verify_status_list(data, self._trust, now=self._now)
+        return _named(list_number, fresh, delta, snapshot)
+
+    def _compare(self, list_number: int, new: StatusList) -> None:
+        """Refuse a list that forgets what this venue has seen, whoever signed that."""
+        data = self._cache.files.read(status_name(list_number), max_bytes=MAX_TOKEN_BYTES)
+        held = None if data is None else _peek(data, list_number)
+        if held is None:
+            return
+        taken_with = [delta for delta in self._deltas.values() if delta is not None]
+        delta = next((each for each in taken_with if list_number in each.changes), None)
+        if delta is not None:
+            held = apply_delta(held, delta)
+        elif None not in self._deltas.values():
+            raise StatusListRollbackError(f"list {list_number} had ended, and comes back")
+        require_successor(held, new)
+
+    def _held_delta(self, region: str) -> StatusDelta | None:
+        """The delta that the region's lists were taken with; None where it was damaged."""
+        data = self._cache.files.read(delta_name(region), max_bytes=MAX_DELTA_BYTES) or b""
+        try:
+            return peek_delta(data)
+        except StatusListError:
+            return None
 
     def _dropped(self, snapshots: Sequence[Snapshot], newest: int) -> frozenset[str]:
         """Files of lists that their issuer names no longer, and that no living code can need.
@@ -348,3 +402,12 @@ def _peek(data: bytes, list_number: int) -> StatusList | None:
         return peek_status_list(data, list_number=list_number)
     except StatusListError:
         return None
+
+
+def _named(
+    list_number: int, held: StatusList, delta: StatusDelta, snapshot: Snapshot
+) -> StatusList:
+    """As `named_list`, if it is the list of this number."""
+    if (held.list_number, held.region) != (list_number, snapshot.region):
+        raise StatusListScopeError(f"another list under the name of list {list_number}")
+    return named_list(held, delta, snapshot)

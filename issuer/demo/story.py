@@ -28,6 +28,7 @@ from issuer.demo.telling import Teller, code_png, code_size
 from issuer.desk import Clerk
 from issuer.evidence_store import take_notice
 from issuer.issue import CodeRequest, Issued, Result, Withheld, issue
+from issuer.lists import SPREAD_S
 from issuer.notice import Entry, Notice, sign_notice
 from issuer.regions import load_regions
 from issuer.replay import Replay
@@ -216,6 +217,8 @@ class Story:
             after = self._colour_of(part)
             if after != before[part.slug]:
                 self._teller.say(f"  {name_of(part)}: {before[part.slug]} -> {after}")
+        country.clock.wait(SPREAD_S)
+        self._teller.say("Within ten minutes, each at a moment of its own, their codes are marked.")
         country.publish()
         self._verify("update")
         verdict = self._verify(self._shown["he-jing"])

@@ -10,6 +10,7 @@ from issuer.drills.host import Host, hosting
 from issuer.drills.scene import Drill, Scene
 from issuer.drills.thief import forged_issuer
 from issuer.drills.world import GRANDMOTHER, HOUR_S, VISITOR, Venue, World, open_world
+from issuer.lists import SPREAD_S
 from verifier.cache import TRUST_LIST
 from verifier.check import Reason
 
@@ -81,7 +82,7 @@ def _play(scene: Scene) -> None:
         verdicts, ages = set(), set()
         for hour in range(_HOURS):
             attacker.last = _copy(world.public, attacker.work / f"public-{hour}")
-            world.clock.wait(HOUR_S - 60)
+            world.clock.wait(HOUR_S - SPREAD_S)
             world.publish()
             name = attacker.attack(hour)
             refused[name] += sum(

@@ -16,6 +16,7 @@ from issuer.demo.cast import PEOPLE
 from issuer.drills.scene import Drill, Scene
 from issuer.drills.world import CHEAP, GRANDMOTHER, VISITOR, Venue, World, open_world
 from issuer.errors import NoPersonError, RecoveryError, RestoredError
+from issuer.lists import SPREAD_S
 from issuer.replay import Replay
 from issuer.risk import RiskLevel, sign_risk_table
 from issuer.stage import DAY_S
@@ -92,7 +93,7 @@ def _play(scene: Scene) -> None:
 def _week(world: World, people: list[bytes], codes: list[str]) -> _Week:
     grandmother, visitor, grandson = people
     for day in range(1, _DAYS + 1):
-        world.clock.wait(DAY_S - 60)
+        world.clock.wait(DAY_S - SPREAD_S)
         codes += [world.paper_code(subject, key=f"day {day}") for subject in people]
         world.publish()
     world.report_contact(visitor)

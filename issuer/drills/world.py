@@ -14,6 +14,7 @@ from issuer.demo.cast import NOW, PEOPLE, SHAANXI, Part
 from issuer.demo.doing import enrol, record_of
 from issuer.evidence_store import take_notice
 from issuer.issue import CodeRequest, Issued, Refused, Result, issue
+from issuer.lists import SPREAD_S
 from issuer.notice import Entry, Notice, sign_notice
 from issuer.people import IndexCost
 from issuer.risk import shipped_risk_table
@@ -54,7 +55,6 @@ __all__ = [
 ]
 
 HOUR_S: Final = 3600
-_MINUTE_S: Final = 60
 ROOTS: Final = 5
 THRESHOLD: Final = 3
 #: Green, with a code on paper.
@@ -212,8 +212,8 @@ class World:
         return self._stack.enter_context(opened(self.site, self.clock, _policy(), cost=CHEAP))
 
     def publish(self) -> None:
-        """A minute later: no list is signed twice in one second."""
-        self.clock.wait(_MINUTE_S)
+        """Ten minutes later: by then all that was taken back is due."""
+        self.clock.wait(SPREAD_S)
         self.office.publish()
 
     def found_city(self, place: Place) -> Site:

@@ -144,7 +144,7 @@ def test_installed_wheel_without_the_extra_says_how_to_read_photos(
 
 def test_installed_wheel_gives_every_case_its_answer(installed: Path) -> None:
     """What the conformance suite asks of venues, answered by the wheel with nothing else there."""
-    folders = case_folders("code", "trust-list", "status-list")
+    folders = case_folders("code", "trust-list", "status-list", "status-delta")
     done = subprocess.run(
         [installed / "python", "-I", FOLDER / "ours.py"],
         input="".join(f"{folder}\n" for folder in folders),

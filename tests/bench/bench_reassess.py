@@ -26,6 +26,7 @@ from typing import Any, Final
 from audit.database import writing
 from issuer.evidence import encode_evidence
 from issuer.issue import CodeRequest
+from issuer.lists import SPREAD_S
 from issuer.publish import Publisher
 from issuer.reassess import run_jobs
 from issuer.risk import RiskLevel
@@ -98,7 +99,7 @@ def _raise(office: Desk, folder: Path, concerned: int) -> Iterator[Row]:
     start = time.perf_counter()
     office.raise_risk(COMPOUND, RiskLevel.MEDIUM, now=NOW + 60)
     done = run_jobs(office.writer, now=NOW + 60)
-    publisher.publish_changed(now=NOW + 60)
+    publisher.publish_changed(now=NOW + 60 + SPREAD_S)
     took = time.perf_counter() - start
     if (done.seen, done.recoloured) != (concerned, concerned):
         raise AssertionError(f"{done} instead of {concerned} people")

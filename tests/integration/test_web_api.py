@@ -5,6 +5,7 @@ import base64
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from audit.access import Purpose as AccessPurpose
 from audit.record import open_proof
 from issuer.declare import DECLARABLE
 from issuer.evidence import VOCABULARY, Kind
+from issuer.lists import SPREAD_S
 from issuer.problems import Problem
 from issuer.publish import Publisher
 from issuer.risk import RiskLevel
@@ -496,7 +498,7 @@ async def test_check_follows_the_published_lists(
     assert (await site.ask("POST", "/check", code)).json == {"kind": "admit", "reason": "admitted"}
     said = {"symptoms": [{"value": "fever", "since": "2020-12-13"}]}
     assert (await site.ask("POST", "/me/declarations", said, token=token)).status == 201
-    site.clock.now += 60
+    site.clock.now += SPREAD_S
     publisher.publish_changed(now=site.clock.now)
     checked = await site.ask("POST", "/check", code)
     assert checked.json == {"kind": "check-again", "reason": "superseded"}
@@ -535,10 +537,13 @@ async def test_published_files_and_nothing_else(site: Site) -> None:
     assert (got.status, got.body) == (200, b"list")
     assert got.headers["Content-Type"] == "application/statuslist+cwt"
     assert "max-age=60" in got.headers["Cache-Control"]
-    again = await site.ask(
-        "GET", "/published/status/1000.cwt", headers={"If-None-Match": got.headers["ETag"]}
-    )
-    assert again.status == 304
+    etag = f'"{sha256(b"list").hexdigest()}"'
+    assert got.headers["ETag"] == etag
+    for held, status in {etag: 304, f'"x", W/{etag}': 304, "*": 304, '"x"': 200}.items():
+        headers = {"If-None-Match": held}
+        again = await site.ask("GET", "/published/status/1000.cwt", headers=headers)
+        assert (again.status, again.headers["ETag"]) == (status, etag)
+        assert again.body == (b"list" if status == 200 else b"")
     for path in (
         "/published/", "/published/..", "/published/../secret", "/published/%2e%2e%2fsecret",
         "/published/..%2fsecret", "/published/status/../../secret", "/published/%00",

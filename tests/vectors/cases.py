@@ -18,6 +18,7 @@ AREAS: Final = {
     "code": "Check code.txt at this door.",
     "trust-list": "May list.cbor be held from now on?",
     "status-list": "May list.cwt be held from now on?",
+    "status-delta": "What does list.cwt become by region.delta, if region.snapshot allows it?",
     "checkpoint": "Did the log that vkey names sign this checkpoint?",
     "base45": "Decode text.txt.",
     "cbor": "Is item.cbor one item of the profile, its keys in order unless that is waived?",

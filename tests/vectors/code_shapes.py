@@ -273,7 +273,7 @@ def _other_objects() -> Iterator[Vector]:
     }.items():
         other = four_parts(*PARTS, tag=h(tag))
         yield malformed(f"C041-{name}", "Another COSE structure.", other)
-    snapshot = Snapshot("610000", NOW, NOW + DAY_S, 7, {1: bytes(32)})
+    snapshot = Snapshot("610000", NOW, NOW + DAY_S, 7, {1: bytes(32)}, bytes(32))
     roots = replace(World().trust.roots, threshold=1, keys=(signer("root 1").public_key,))
     trust = replace(World().trust, roots=roots, issuers=())
     small_list = sign_status_list(

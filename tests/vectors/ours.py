@@ -22,11 +22,12 @@ from verifier import base45
 from verifier.check import CHECKPOINT, HOSPITAL, VENUE, Lists
 from verifier.errors import StatusListError, TransportError
 from verifier.repeats import Repeats
-from verifier.statuslist import accept_status_list, recall_status_list
+from verifier.statusdelta import accept_delta, named_list, recall_delta
+from verifier.statuslist import accept_status_list, recall_status_list, verify_snapshot
 
 __all__ = ["answer", "load_world", "text_of"]
 
-Answer = dict[str, str | int | None]
+Answer = dict[str, str | int | dict[str, int] | None]
 _POLICIES: Final = {policy.name: policy for policy in (VENUE, HOSPITAL, CHECKPOINT)}
 _MAX_ITEM_BYTES: Final = 1 << 20
 
@@ -102,6 +103,22 @@ def _status_list(folder: Path, case: Mapping[str, Any]) -> Answer:
     return {"result": "accepted", "holds": "list.cwt"}
 
 
+def _status_delta(folder: Path, case: Mapping[str, Any]) -> Answer:
+    trust, now = _world(folder, case).trust, case["now"]
+    data = _optional(folder / "held.delta")
+    held = None if data is None else recall_delta(data, trust)
+    try:
+        snapshot = verify_snapshot((folder / "region.snapshot").read_bytes(), trust, now=now)
+        data = (folder / "region.delta").read_bytes()
+        delta = accept_delta(held, data, snapshot, trust, now=now)
+        status_list = recall_status_list((folder / "list.cwt").read_bytes(), trust)
+        new = named_list(status_list, delta, snapshot)
+    except StatusListError as error:
+        return {"result": type(error).__name__}
+    taken_back = {str(i): new.status(i) for i in range(new.size) if new.status(i)}
+    return {"result": "accepted", "taken_back": taken_back}
+
+
 def _checkpoint(folder: Path, case: Mapping[str, Any]) -> Answer:
     from audit.errors import CheckpointError  # noqa: PLC0415 - not in the venue's wheel
     from audit.tlog.checkpoint import verify_checkpoint  # noqa: PLC0415
@@ -156,6 +173,7 @@ _AREAS: Final[dict[str, Callable[[Path, Mapping[str, Any]], Answer]]] = {
     "code": _code,
     "trust-list": _trust_list,
     "status-list": _status_list,
+    "status-delta": _status_delta,
     "checkpoint": _checkpoint,
     "log-proof": _log_proof,
     "base45": _base45,

@@ -248,6 +248,7 @@ def upgrade() -> None:
         sa.Column("list_number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("status_index", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("list_number", "status_index", name="pk_status_change"),
         sqlite_with_rowid=False,
     )

@@ -1,10 +1,13 @@
 """The signed lists, as a web server would serve the public folder, and nothing outside it.
 
 A name is served when it has the form of one of the published files; it is never a path that
-somebody else composed. Links are not followed out of the folder.
+somebody else composed. Links are not followed out of the folder. The ETag is the SHA-256 of the
+content, so it is the same on every machine that serves it, and says nothing about who asks.
 """
 
+import asyncio
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +27,7 @@ _FILES: Final = (
     (r"trust-list\.cbor", "application/cose"),
     (r"risk-table\.cbor", "application/cose"),
     (r"status/[0-9]{1,7}\.cwt", "application/statuslist+cwt"),
-    (r"status/[0-9]{6}\.snapshot", "application/cose"),
+    (r"status/[0-9]{6}\.(?:delta|snapshot)", "application/cose"),
     (r"keys/[0-9a-f]{8}\.cosekey", "application/cose-key"),
     (r"rules/[a-z0-9][a-z0-9.-]{0,79}\.cbor", "application/cose"),
     (r"log/checkpoint", _TEXT),
@@ -54,7 +57,12 @@ async def published_file(call: Call[Nothing, Nothing]) -> web.StreamResponse:
     path = folder / name
     if not _is_inside(path, folder):
         raise InputError(Problem.NOT_FOUND)
-    return web.FileResponse(path, headers={**_HEADERS, "Content-Type": media})
+    data = await asyncio.to_thread(path.read_bytes)
+    digest = sha256(data).hexdigest()
+    headers = {**_HEADERS, "ETag": f'"{digest}"'}
+    if any(held.value in {digest, "*"} for held in call.request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=data, headers={**headers, "Content-Type": media})
 
 
 def _is_inside(path: Path, folder: Path) -> bool:

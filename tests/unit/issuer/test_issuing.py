@@ -1,7 +1,9 @@
 """Issuing: one effect for one request, no code a door would not take, nothing before the log."""
 
 import asyncio
+import itertools
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +25,7 @@ from issuer.errors import (
 )
 from issuer.issue import MAX_CODES, CodeRequest, Issued, Refused, Withheld
 from issuer.issuing import MAX_WAITING, Issuing
-from issuer.lists import open_lists
+from issuer.lists import LISTS_A_DAY, open_lists
 from issuer.mint import expiries
 from issuer.store import read_store, write_store
 from issuer.tx import Done, Tx
@@ -228,18 +230,32 @@ def test_issue_beyond_the_last_list_number_is_refused(engine_url: str, tmp_path:
 
 
 def test_issue_a_full_list_is_followed_by_the_next(office: Desk) -> None:
-    """Positions go on in a new list; each of them comes once."""
-    office.residents(10)
+    """Positions go on in new lists; each of them comes once."""
+    office.residents(20)
     day = (NOW // HOUR_S * HOUR_S + 7 * DAY_S) // DAY_S
 
     def small(tx: Tx) -> Done[frozenset[int]]:
         return Done(open_lists(tx, range(day, day + 1), size=4))
 
-    (number,) = office.writer.run(small, now=NOW)
-    office.paper(0, 1)
-    made = [code for item in office.paper(*range(2, 10)) for code in item.codes]
-    numbers = [parse_code(code).list_number for code in made]
-    assert sorted(numbers) == [number] * 2 + [number + 1] * 6
+    numbers = office.writer.run(small, now=NOW)
+    assert len(numbers) == LISTS_A_DAY
+    made = [code for item in office.paper(*range(20)) for code in map(parse_code, item.codes)]
+    assert len({(code.list_number, code.status_index) for code in made}) == 20
+    used = Counter(code.list_number for code in made)
+    assert {number: used[number] for number in numbers} == dict.fromkeys(numbers, 4)
+    assert used.keys() - numbers == set(range(max(numbers) + 1, max(numbers) + 1 + LISTS_A_DAY))
+
+
+def test_issue_deals_the_codes_of_one_request_over_the_lists_of_their_day(office: Desk) -> None:
+    """Neighbours of a batch stand in different lists, and no list has more than its share."""
+    office.residents(2)
+    for number, size in enumerate((8, 6)):
+        request = CodeRequest(subject(number), "phone", holder_keys(size))
+        (made,) = office.issue(request)
+        assert isinstance(made, Issued)
+        lists = [parse_code(code).list_number for code in made.codes]
+        assert all(one != other for one, other in itertools.pairwise(lists))
+        assert max(Counter(lists).values()) == -(-size // LISTS_A_DAY)
 
 
 def test_issue_with_a_cursor_put_back_by_sql_refuses(office: Desk) -> None:

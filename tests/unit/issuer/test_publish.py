@@ -1,22 +1,41 @@
 """The public folder: what doors hold agrees with what was decided, and never goes back."""
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from audit.events import Kind
+from issuer.decoys import decoys
 from issuer.errors import PublishError
+from issuer.issue import CodeRequest, Issued
+from issuer.lists import LISTS_A_DAY, SPREAD_S
+from issuer.pseudonym import LIST_SIZE
 from issuer.publish import Publisher
 from issuer.store import read_store, write_store
 from keys.lifecycle import Purpose
-from tests.issuing_support import DAY_S, NOW, Desk, authority, contact, desk, signer, subject
+from tests.issuing_support import (
+    DAY_S,
+    NOW,
+    SECRETS,
+    Desk,
+    authority,
+    contact,
+    desk,
+    holder_keys,
+    signer,
+    subject,
+)
 from verifier.check import VENUE, Lists, Reason, check_bytes
 from verifier.claims import parse_code
+from verifier.statusdelta import accept_delta, named_list
 from verifier.statuslist import Snapshot, StatusList, verify_snapshot, verify_status_list
 
 SIZE = 64
+#: By when everything that was taken back at NOW is public.
+OUT = NOW + SPREAD_S
 
 
 @pytest.fixture
@@ -40,11 +59,15 @@ def held(office: Desk, folder: Path, now: int) -> tuple[dict[int, StatusList], S
     """What a verifier makes of the folder; refuses lists that the snapshot does not name."""
     trust = office.writer.authority.trust
     snapshot = verify_snapshot((folder / "status/610000.snapshot").read_bytes(), trust, now=now)
+    delta_data = (folder / "status/610000.delta").read_bytes()
+    delta = accept_delta(None, delta_data, snapshot, trust, now=now)
     lists = {
-        int(path.stem): verify_status_list(path.read_bytes(), trust, now=now)
+        int(path.stem): named_list(
+            verify_status_list(path.read_bytes(), trust, now=now), delta, snapshot
+        )
         for path in (folder / "status").glob("*.cwt")
     }
-    assert snapshot.digests == {number: each.sha256 for number, each in lists.items()}
+    assert set(snapshot.digests) == set(delta.changes) == set(lists)
     return lists, snapshot
 
 
@@ -62,11 +85,11 @@ def test_publish_a_code_taken_back_is_superseded_at_the_door(
     office.residents(2)
     (mine,), (other,) = (made.codes for made in office.paper(0, 1))
     assert reason(office, folder, mine, NOW) is Reason.ADMITTED
-    office.record(contact(0), now=NOW + 60)
-    done = publisher.publish_changed(now=NOW + 60)
-    assert done.signed == {parse_code(mine).list_number}
-    assert reason(office, folder, mine, NOW + 60) is Reason.SUPERSEDED
-    assert reason(office, folder, other, NOW + 60) is Reason.ADMITTED
+    office.record(contact(0), now=NOW)
+    done = publisher.publish_changed(now=OUT)
+    assert done.signed == frozenset()
+    assert reason(office, folder, mine, OUT) is Reason.SUPERSEDED
+    assert reason(office, folder, other, OUT) is Reason.ADMITTED
 
 
 def test_publish_lists_are_there_before_the_first_code(
@@ -88,10 +111,14 @@ def test_publish_opens_another_list_when_half_of_one_is_used(
     """Space is made while there is space."""
     publisher.publish_all(b"trust list", now=NOW)
     before = set(held(office, folder, NOW)[0])
-    office.residents(SIZE // 2 + 1)
-    office.paper(*range(SIZE // 2 + 1))
+    half = LISTS_A_DAY * SIZE // 2
+    office.residents(half + 1)
+    office.paper(*range(half))
     publisher.publish_all(b"trust list", now=NOW + 1)
-    assert len(set(held(office, folder, NOW + 1)[0]) - before) == 1
+    assert set(held(office, folder, NOW + 1)[0]) == before
+    office.paper(half)
+    publisher.publish_all(b"trust list", now=NOW + 2)
+    assert len(set(held(office, folder, NOW + 2)[0]) - before) == 1
 
 
 def test_publish_a_list_opened_in_need_appears_with_the_next_change(
@@ -151,27 +178,31 @@ def test_publish_a_list_in_which_a_code_comes_to_life_is_refused(
     publisher.publish_all(b"trust list", now=NOW)
     office.residents(1)
     (made,) = office.paper(0)
-    office.record(contact(0), now=NOW + 60)
-    publisher.publish_changed(now=NOW + 60)
+    office.record(contact(0), now=NOW)
+    publisher.publish_changed(now=OUT)
     with write_store(office.engine) as store:
         store.run("DELETE FROM status_change")
     with pytest.raises(PublishError, match="verifier"):
-        publisher.publish_all(b"trust list", now=NOW + 120)
-    assert reason(office, folder, made.codes[0], NOW + 120) is Reason.SUPERSEDED
+        publisher.publish_all(b"trust list", now=OUT + 60)
+    assert reason(office, folder, made.codes[0], OUT + 60) is Reason.SUPERSEDED
 
 
-def test_publish_twice_in_one_second_is_refused_and_remembered(
+def test_publish_something_else_in_the_same_second_is_refused(
     office: Desk, folder: Path, publisher: Publisher
 ) -> None:
-    """Two lists of one second are two truths; the change is published a second later."""
+    """Two snapshots of one second are two truths; a second later there is one again."""
+    snapshot = folder / "status/610000.snapshot"
     publisher.publish_all(b"trust list", now=NOW)
-    office.residents(1)
-    (made,) = office.paper(0)
-    office.record(contact(0))
-    with pytest.raises(PublishError):
-        publisher.publish_changed(now=NOW)
-    publisher.publish_changed(now=NOW + 1)
-    assert reason(office, folder, made.codes[0], NOW + 1) is Reason.SUPERSEDED
+    before = snapshot.read_bytes()
+    publisher.publish_all(b"trust list", now=NOW)
+    assert snapshot.read_bytes() == before
+    office.residents(LISTS_A_DAY * SIZE // 2 + 1)
+    office.paper(*range(LISTS_A_DAY * SIZE // 2 + 1))  # so that another list has to be opened
+    with pytest.raises(PublishError, match="this very second"):
+        publisher.publish_all(b"trust list", now=NOW)
+    assert snapshot.read_bytes() == before
+    publisher.publish_all(b"trust list", now=NOW + 1)
+    assert held(office, folder, NOW + 1)[1].issued_at == NOW + 1
 
 
 def test_publish_forgets_lists_whose_codes_have_ended(
@@ -183,7 +214,7 @@ def test_publish_forgets_lists_whose_codes_have_ended(
     later = NOW + 2 * DAY_S
     publisher.publish_all(b"trust list", now=later)
     lists, _ = held(office, folder, later)
-    assert len(first - set(lists)) == 2
+    assert len(first - set(lists)) == 2 * LISTS_A_DAY
     assert len(lists) == len(first)
 
 
@@ -194,9 +225,9 @@ def test_publish_statuses_of_several_people_stand_where_their_codes_point(
     publisher.publish_all(b"trust list", now=NOW)
     office.residents(8)
     made = office.paper(*range(8))
-    office.record(*(contact(number) for number in (1, 3, 6)), now=NOW + 1)
-    publisher.publish_changed(now=NOW + 1)
-    lists, _ = held(office, folder, NOW + 1)
+    office.record(*(contact(number) for number in (1, 3, 6)), now=NOW)
+    publisher.publish_changed(now=OUT)
+    lists, _ = held(office, folder, OUT)
     expected = {
         (code.list_number, code.status_index): 2
         for number in (1, 3, 6)
@@ -210,3 +241,77 @@ def test_publish_statuses_of_several_people_stand_where_their_codes_point(
     }
     assert found == expected
     assert office.colours()[subject(1)] == 2
+
+
+def test_publish_what_was_taken_back_at_once_appears_at_many_moments_and_all_within_the_bound(
+    office: Desk, folder: Path, publisher: Publisher
+) -> None:
+    """Who watches sees one person's codes come bit by bit, also over restarts of the publisher."""
+    publisher.publish_all(b"trust list", now=NOW)
+    office.residents(1)
+    (made,) = office.issue(CodeRequest(subject(0), "phone", holder_keys(24)))
+    assert isinstance(made, Issued)
+    office.record(contact(0), now=NOW)
+    seen = []
+    for minute in range(1, SPREAD_S // 60 + 1):
+        again = Publisher(office.writer, folder, signer(Purpose.STATUS.value), list_size=SIZE)
+        at = NOW + 60 * minute
+        again.publish_changed(now=at)
+        lists, _ = held(office, folder, at)
+        codes = map(parse_code, made.codes)
+        seen.append(sum(lists[c.list_number].status(c.status_index) == 2 for c in codes))
+    steps = [later - earlier for earlier, later in itertools.pairwise([0, *seen])]
+    assert seen[-1] == len(made.codes)
+    assert max(steps) < len(made.codes) // 2
+    assert sum(step > 0 for step in steps) > len(steps) // 2
+
+
+def test_publish_entries_are_the_codes_taken_back_and_the_decoys_of_the_list(
+    office: Desk, folder: Path
+) -> None:
+    """In a list of full size, what was taken back and the decoys due by now are marked."""
+    publisher = Publisher(office.writer, folder, signer(Purpose.STATUS.value))
+    publisher.publish_all(b"trust list", now=NOW)
+    office.residents(3)
+    made = office.paper(0, 1, 2)
+    office.record(contact(0), now=NOW)
+    publisher.publish_changed(now=OUT)
+    lists, _ = held(office, folder, OUT)
+    mine = parse_code(made[0].codes[0])
+    number, day = mine.list_number, mine.exp // DAY_S
+    marked = {
+        decoy.position: int(decoy.status)
+        for decoy in decoys(SECRETS.positions, number, LIST_SIZE, day)
+        if decoy.due_at <= OUT
+    }
+    found = {i: lists[number].status(i) for i in range(LIST_SIZE) if lists[number].status(i)}
+    assert found == {**marked, mine.status_index: 2}
+
+
+def test_publish_signs_lists_anew_after_an_hour_and_only_delta_and_snapshot_before(
+    office: Desk, publisher: Publisher
+) -> None:
+    """Readers of the IETF's lists are at most ttl behind; venues fetch no list for it."""
+    first = publisher.publish_all(b"trust list", now=NOW)
+    assert len(first.signed) == first.named
+    office.residents(1)
+    office.paper(0)
+    office.record(contact(0), now=NOW)
+    assert publisher.publish_changed(now=OUT).signed == frozenset()
+    assert publisher.publish_changed(now=NOW + 3600).signed == first.signed
+
+
+def test_publish_more_at_once_than_a_delta_holds_begins_anew(
+    office: Desk, folder: Path, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When very much changes, every list is signed and the delta is empty: nothing gets stuck."""
+    publisher.publish_all(b"trust list", now=NOW)
+    office.residents(30)
+    (made, *_) = office.paper(*range(30))
+    office.record(*map(contact, range(30)), now=NOW)
+    plain = publisher.publish_changed(now=OUT)
+    size = (folder / "status/610000.delta").stat().st_size
+    monkeypatch.setattr("issuer.statusfiles.MAX_DELTA_BYTES", size - 1)
+    assert len(publisher.publish_all(b"trust list", now=OUT + 1).signed) == plain.named
+    assert (folder / "status/610000.delta").stat().st_size < size
+    assert reason(office, folder, made.codes[0], OUT + 1) is Reason.SUPERSEDED

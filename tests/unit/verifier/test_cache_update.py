@@ -1,10 +1,11 @@
 """What a venue takes and what it refuses: rollbacks, mixtures, lists that forget (C71-C90)."""
 
+import random
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -22,13 +23,23 @@ from tests.code_support import (
     paper_code,
     signer,
 )
-from tests.venue_support import Run, publish, published, roots_of, signed, venue
+from tests.venue_support import (
+    Run,
+    delta_of,
+    publish,
+    published,
+    region_files,
+    roots_of,
+    signed,
+    snapshot_of,
+    venue,
+)
 from verifier.cache import Cache, Statuses
 from verifier.check import VENUE, Kind, Lists, Reason, check
 from verifier.claims import HOUR_S, Cti
 from verifier.errors import CacheError
 from verifier.sources import FolderSource
-from verifier.statuslist import Snapshot, Status, sign_snapshot
+from verifier.statuslist import Status, contents_digest, pack_statuses
 from verifier.transport import encode_text
 from verifier.update import KEEP_DROPPED_S, Report, set_up, update
 
@@ -80,7 +91,7 @@ def test_update_with_newer_lists_takes_them_all(command: Run) -> None:
     world = later().with_status(SHAANXI, 1, 4711, Status.WITHDRAWN)
     assert verdict(command) is Reason.ADMITTED
     report = take(command, published(world))
-    assert (report.regions, report.problems, report.changed) == (("230000", "610000"), (), 4)
+    assert (report.regions, report.problems, report.changed) == (("230000", "610000"), (), 5)
     assert verdict(command) is Reason.WITHDRAWN
 
 
@@ -193,10 +204,13 @@ def test_update_of_one_region_does_not_wait_for_another(command: Run) -> None:
     assert verdict(command) is Reason.SUPERSEDED
 
 
+FILES_OF_230000 = ("status/230000.snapshot", "status/230000.delta", "status/2001.cwt")
+
+
 def test_update_asks_the_next_source_for_what_the_first_lacks(command: Run, tmp_path: Path) -> None:
     """Each province may publish for itself: a region comes from the first source that has it."""
     files = published(later())
-    heilongjiang = {name: files.pop(name) for name in ("status/230000.snapshot", "status/2001.cwt")}
+    heilongjiang = {name: files.pop(name) for name in FILES_OF_230000}
     first, second = publish(tmp_path / "a", files), publish(tmp_path / "b", heilongjiang)
     sources = [FolderSource(str(first)), FolderSource(str(second))]
     report = update(str(command.folder), sources, now=LATER)
@@ -206,7 +220,7 @@ def test_update_asks_the_next_source_for_what_the_first_lacks(command: Run, tmp_
 
 def mixed() -> dict[str, bytes]:
     """C79: the newer snapshot with one list of an hour ago."""
-    files = published(later())
+    files = published(later().with_status(SHAANXI, 1, 99, Status.SUPERSEDED))
     return {**files, "status/1.cwt": published(World.at(NOW - HOUR_S))["status/1.cwt"]}
 
 
@@ -267,33 +281,29 @@ def test_update_with_a_list_that_forgets_under_a_new_key_is_refused(command: Run
 
     province = Rekeyed(**{name: getattr(SHAANXI, name) for name in SHAANXI.__dataclass_fields__})
     files = published(replace(world, trust=trust))
-    token = province.status_token(1, bytes(2**15), issued_at=world.now - HOUR_S)
-    snapshot = Snapshot(
-        "610000", world.now - HOUR_S, world.now + DAY_S, trust.version, {1: sha(token)}
-    )
-    files |= {"status/1.cwt": token, "status/610000.snapshot": sign_snapshot(snapshot, fresh)}
+    empty = bytes(2**15)
+    token = province.status_token(1, empty, issued_at=world.now - HOUR_S)
+    world = replace(world, trust=trust)
+    files |= region_files(world, province, {1: token}, {1: contents_digest(empty)})
     report = take(command, files, now=world.now)
     assert "taken-back entry" in texts(report, refused=True)
     assert verdict(command, now=world.now) is not Reason.ADMITTED
 
 
-def sha(data: bytes) -> bytes:
-    return sha256(data).digest()
+#: A position far from the code's. That it changed makes venues fetch the list.
+CHANGED = pack_statuses({99: Status.SUPERSEDED})
 
 
-def with_shaanxi_list(token: bytes) -> dict[str, bytes]:
-    """The world an hour on, where Shaanxi publishes *token*, and its snapshot says so."""
-    world = later()
-    at = world.now - HOUR_S
-    snapshot = Snapshot("610000", at, at + DAY_S, world.trust.version, {1: sha(token)})
-    return {
-        **published(world),
-        "status/1.cwt": token,
-        "status/610000.snapshot": sign_snapshot(snapshot, SHAANXI.status_signer),
-    }
+def with_shaanxi_list(
+    token: bytes, packed: bytes = CHANGED, *, world: World | None = None
+) -> dict[str, bytes]:
+    """The world an hour on, where Shaanxi publishes *token*, and its snapshot names *packed*."""
+    world = world or later()
+    files = region_files(world, SHAANXI, {1: token}, {1: contents_digest(packed)})
+    return {**published(world), **files}
 
 
-def token_of(packed: bytes = bytes(2**15), *, number: int = 1, issued_at: int = NOW) -> bytes:
+def token_of(packed: bytes = CHANGED, *, number: int = 1, issued_at: int = NOW) -> bytes:
     return SHAANXI.status_token(number, packed, issued_at=issued_at)
 
 
@@ -302,7 +312,7 @@ REFUSED_STATUS_LISTS: dict[str, Callable[[], bytes]] = {
     "C86 another list's address": lambda: token_of(number=2),
     "C86 another issuer's": lambda: published(later())["status/2001.cwt"],
     "C87 from the future": lambda: token_of(issued_at=NOW + DAY_S),
-    "C87 older than held": lambda: token_of(issued_at=NOW - 2 * HOUR_S),
+    "C87 older than the delta reaches": lambda: token_of(issued_at=NOW - DAY_S - 1),
     "C84 cut short": lambda: token_of()[:-1],
     "C14 a byte more": lambda: token_of() + b"\0",
     "C34b one bit": lambda: token_of()[:-1] + bytes((token_of()[-1] ^ 1,)),
@@ -433,7 +443,8 @@ def test_zip_bomb_is_refused_without_inflating_it(command: Run) -> None:
     """C83: a list that inflates to a gigabyte is refused at the size that a list may have."""
     bomb = zlib.compress(bytes(2**22), 9)
     assert len(bomb) < 2**13
-    report = take(command, with_shaanxi_list(token_of(bytes(2**18))))
+    large = pack_statuses({99: Status.SUPERSEDED}, entries=2**20)
+    report = take(command, with_shaanxi_list(token_of(large), large))
     assert report.regions == ("230000", "610000")
     claims = {
         2: SHAANXI.uri(1), 4: LATER + DAY_S, 6: NOW + 60,
@@ -441,13 +452,7 @@ def test_zip_bomb_is_refused_without_inflating_it(command: Run) -> None:
     }  # fmt: skip
     token = sign_sign1(cbor.encode(claims), SHAANXI.status_signer, typ="application/statuslist+cwt")
     world = later(hours=2)
-    at = world.now - HOUR_S
-    snapshot = Snapshot("610000", at, at + DAY_S, world.trust.version, {1: sha(token)})
-    files = published(world) | {
-        "status/1.cwt": token,
-        "status/610000.snapshot": sign_snapshot(snapshot, SHAANXI.status_signer),
-    }
-    refused = take(command, files, now=world.now)
+    refused = take(command, with_shaanxi_list(token, world=world), now=world.now)
     assert "more than" in texts(refused, refused=True)
 
 
@@ -462,3 +467,130 @@ def test_trust_list_with_a_key_off_the_main_subgroup_is_never_taken(command: Run
     report = take(command, {**published(World()), "trust-list.cbor": forged})
     assert report.trust.version == 7
     assert texts(report, refused=True)
+
+
+# --- deltas and memory --------------------------------------------------------------------------
+
+
+def by_delta(
+    changes: dict[int, Status], *, world: World | None = None, base: int | None = None
+) -> dict[str, bytes]:
+    """Shaanxi's snapshot and delta of the world an hour on, and no list at all."""
+    world = world or later()
+    delta = delta_of(world, SHAANXI, [1], {1: changes}, base=base)
+    digest = contents_digest(pack_statuses(changes))
+    return {
+        "trust-list.cbor": signed(world.trust),
+        "status/610000.delta": delta,
+        "status/610000.snapshot": snapshot_of(world, SHAANXI, {1: digest}, delta),
+    }
+
+
+def test_update_by_the_delta_alone_decides_and_counts_from_then(command: Run) -> None:
+    """A venue that holds a list of the last day fetches two files for a region, and no list."""
+    world = later(hours=23)
+    report = take(command, by_delta({4711: Status.WITHDRAWN}, world=world), now=world.now)
+    assert report.regions == ("610000",)
+    assert verdict(command, now=world.now) is Reason.WITHDRAWN
+    other = encode_text(paper_code(cti=Cti(1, 4712)))
+    assert verdict(command, now=world.now + 22 * HOUR_S, code=other) is Reason.ADMITTED
+
+
+def test_update_by_a_delta_that_reaches_less_far_needs_the_list(command: Run) -> None:
+    """A list that is older than the delta's base is fetched anew; without it nothing is taken."""
+    files = by_delta({4711: Status.WITHDRAWN}, base=NOW - HOUR_S + 1)
+    assert "no such file" in texts(take(command, files), refused=False)
+    assert verdict(command) is Reason.ADMITTED
+    packed = pack_statuses({4711: Status.WITHDRAWN})
+    assert "610000" in take(command, {**files, "status/1.cwt": token_of(packed)}).regions
+    assert verdict(command) is Reason.WITHDRAWN
+
+
+def test_update_without_the_delta_that_the_snapshot_names_is_refused(command: Run) -> None:
+    """C79: lists and deltas of two times are not combined."""
+    files = by_delta({4711: Status.WITHDRAWN})
+    older = published(World())["status/610000.delta"]
+    report = take(command, {**files, "status/610000.delta": older})
+    assert "the snapshot names" in texts(report, refused=True)
+    del files["status/610000.delta"]
+    assert "no such file" in texts(take(command, files), refused=False)
+    assert verdict(command) is Reason.ADMITTED
+
+
+@pytest.mark.parametrize("damage", ["flipped", "gone"])
+def test_damaged_delta_never_admits(command: Run, damage: str) -> None:
+    """D12: without its delta a list may lack a withdrawal, so it decides nothing until repaired."""
+    take(command, by_delta({99: Status.WITHDRAWN}))
+    path = Path(Cache(str(command.folder)).files.path or "") / "status" / "610000.delta"
+    data = path.read_bytes()
+    path.unlink()
+    if damage == "flipped":
+        path.write_bytes(data[:-1] + bytes((data[-1] ^ 1,)))
+    assert verdict(command) is Reason.NO_STATUS
+    assert "610000" in take(command, by_delta({99: Status.WITHDRAWN})).regions
+    assert verdict(command) is Reason.ADMITTED
+
+
+def test_update_that_forgets_what_a_delta_said_is_refused(command: Run) -> None:
+    """C90: what only a delta ever said is remembered like what a list said."""
+    take(command, by_delta({4711: Status.WITHDRAWN}))
+    report = take(command, published(later(hours=2)), now=NOW + 2 * HOUR_S)
+    assert "taken-back entry" in texts(report, refused=True)
+    assert verdict(command, now=NOW + 2 * HOUR_S) is Reason.WITHDRAWN
+
+
+def test_update_with_a_list_that_had_ended_and_comes_back_is_refused(command: Run) -> None:
+    """C90: an issuer cannot make a venue forget by dropping a list and bringing it again."""
+    take(command, by_delta({4711: Status.WITHDRAWN}))
+    without = replace(later(hours=2), statuses={(SHAANXI, 2): {}, (HEILONGJIANG, 2001): {}})
+    assert take(command, published(without), now=without.now).problems == ()
+    assert verdict(command, now=without.now) is Reason.NO_STATUS
+    again = later(hours=3)
+    report = take(command, published(again), now=again.now)
+    assert "had ended" in texts(report, refused=True)
+    assert verdict(command, now=again.now) is Reason.NO_STATUS
+
+
+SOME: Final = (4711, 4712, 4713)
+
+
+def _hours(draw: random.Random) -> list[dict[str, bytes]]:
+    """Genuine publications of six hours, each by list or by delta; some issuers' states forget."""
+    said: dict[int, Status] = {}
+    made = []
+    for hour in range(1, 7):
+        position = draw.choice(SOME)
+        if said.get(position) is not Status.WITHDRAWN:
+            said = {**said, position: draw.choice([Status.WITHDRAWN, Status.SUPERSEDED])}
+        shown = said if hour == 1 or draw.random() < 0.8 else {}  # restored from an old backup
+        world = later(hours=hour)
+        if draw.random() < 0.5:
+            made.append({**published(world), **by_delta(shown, world=world)})
+        else:
+            statuses = {(SHAANXI, 1): shown, (HEILONGJIANG, 2001): {}}
+            made.append(published(replace(world, statuses=statuses)))
+    return made
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_withdrawn_never_comes_back_whatever_sources_bring(tmp_path: Path, seed: int) -> None:
+    """Old, new, forgetful, mixed and doubled publications in any order: no verdict gets milder."""
+    draw = random.Random(seed)  # noqa: S311 - a test's choices
+    at = NOW + 6 * HOUR_S
+    command = venue(tmp_path, World())
+    made = _hours(draw)
+    rank = {Reason.ADMITTED: 0, Reason.SUPERSEDED: 1, Reason.WITHDRAWN: 2}
+    worst = dict.fromkeys(SOME, 0)
+    for turn in range(15):
+        files = dict(draw.choice(made[: 1 + turn // 2]))  # newer ones come up as time goes on
+        if draw.random() < 0.3:  # some files from another hour
+            other = draw.choice(made)
+            files |= {name: other[name] for name in draw.sample(sorted(other), 2)}
+        source = FolderSource(str(publish(tmp_path / f"turn-{turn}", files)))
+        update(str(command.folder), [source], now=at)
+        for position in SOME:
+            code = encode_text(paper_code(cti=Cti(1, position), now=at))
+            now = rank[verdict(command, now=at, code=code)]
+            assert now >= worst[position]
+            worst[position] = now
+    assert any(worst.values())

@@ -5,6 +5,7 @@ python -m tests.unit.verifier.test_check_docs        writes them anew
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,15 @@ from tests.diagnostic import diagnostic
 from verifier.check import CHECKPOINT, HOSPITAL, VENUE, Kind, Policy, Reason
 from verifier.claims import HOUR_S, MAX_EXP, MIN_EXP, Colour, parse_code
 from verifier.presentation import sign_presentation
+from verifier.statusdelta import (
+    MAX_CHANGES_BYTES,
+    MAX_DELTA_BYTES,
+    StatusDelta,
+    apply_delta,
+    encode_changes,
+    recall_delta,
+    sign_delta,
+)
 from verifier.statuslist import (
     DEFAULT_ENTRIES,
     MAX_ENTRIES,
@@ -63,6 +73,13 @@ def _presentation() -> str:
     return f"{_whole(shown)}\n\n{shown.hex()}"
 
 
+def _delta() -> bytes:
+    changes = {1: encode_changes({3: Status.WITHDRAWN, 7: Status.SUPERSEDED})}
+    at = NOW - HOUR_S // 2
+    delta = StatusDelta("610000", at, NOW + DAY_S, NOW - HOUR_S, changes)
+    return sign_delta(delta, SHAANXI.status_signer)
+
+
 def _token() -> bytes:
     return sign_status_list(
         pack_statuses({2: Status.WITHDRAWN, 3: Status.SUPERSEDED}, entries=16),
@@ -76,7 +93,10 @@ def _token() -> bytes:
 
 def _snapshot_inside() -> str:
     held = recall_status_list(_token(), World().trust)
-    snapshot = Snapshot("610000", NOW - HOUR_S, NOW + DAY_S, 7, {1: held.sha256})
+    new = apply_delta(held, recall_delta(_delta(), World().trust))
+    snapshot = Snapshot(
+        "610000", NOW - HOUR_S // 2, NOW + DAY_S, 7, {1: new.digest}, sha256(_delta()).digest()
+    )
     return _inside(sign_snapshot(snapshot, SHAANXI.status_signer))
 
 
@@ -93,6 +113,7 @@ EXAMPLES: Final[dict[tuple[str, str], Callable[[], str]]] = {
     ("code.md", "kinds"): _kinds,
     ("status-list.md", "status-list"): lambda: _whole(_token()),
     ("status-list.md", "status-list-inside"): lambda: _inside(_token()),
+    ("status-list.md", "delta-inside"): lambda: _inside(_delta()),
     ("status-list.md", "snapshot-inside"): _snapshot_inside,
 }
 
@@ -113,6 +134,8 @@ def test_limits_in_the_spec_are_those_of_the_code() -> None:
     assert f"first possible exp is {first:,} and the last {last:,}" in code
     assert f"at most {MAX_ENTRIES:,} entries and a token at most {MAX_TOKEN_BYTES:,}" in lists
     assert f"a snapshot has at most {MAX_SNAPSHOT_BYTES:,} bytes" in lists
+    assert f"a delta at most {MAX_DELTA_BYTES:,}, its changes inflate to" in lists
+    assert f"to at most {MAX_CHANGES_BYTES:,}" in lists
     assert f"issuers make {DEFAULT_ENTRIES:,}" in lists
 
 

@@ -366,8 +366,8 @@ def test_update_from_a_server_takes_all_lists_and_asks_for_the_same_files(tmp_pa
             set_up(str(tmp_path / venue), roots_of(World()), [server.url])
             result = Run(tmp_path / venue, NOW)("update")
         assert (result.status, result.lines) == (
-            0, ["trust list 7; up to date: 2 of 2 regions; files changed: 4"],
+            0, ["trust list 7; up to date: 2 of 2 regions; files changed: 6"],
         )  # fmt: skip
         asked.append([request.split()[1] for request in server.requests])
     assert asked[0] == asked[1]
-    assert len(asked[0]) == 5
+    assert len(asked[0]) == 7

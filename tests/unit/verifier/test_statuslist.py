@@ -242,8 +242,8 @@ def test_status_list_succession_is_refused_exactly_where_an_entry_revives(
 
 
 def snapshot_of(*held: StatusList) -> Snapshot:
-    digests = {one.list_number: one.sha256 for one in held}
-    return Snapshot("610000", NOW - HOUR_S, NOW + DAY_S, TRUST.version, digests)
+    digests = {one.list_number: one.digest for one in held}
+    return Snapshot("610000", NOW - HOUR_S, NOW + DAY_S, TRUST.version, digests, bytes(32))
 
 
 def test_snapshot_round_trip_names_the_list() -> None:
@@ -252,7 +252,7 @@ def test_snapshot_round_trip_names_the_list() -> None:
     snapshot = snapshot_of(held)
     read = verify_snapshot(sign_snapshot(snapshot, SHAANXI.status_signer), TRUST, now=NOW)
     assert read == snapshot
-    assert read.digests == {1: held.sha256}
+    assert read.digests == {1: held.digest}
 
 
 def test_snapshot_by_another_issuer_is_refused() -> None:
@@ -280,7 +280,9 @@ def test_snapshot_outside_its_time_is_refused(now: int) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
+        {7: 0},
         {6: 0},
+        {6: bytes(33)},
         {5: {1: bytes(31)}},
         {5: {"1": bytes(32)}},
         {5: {True: bytes(32)}},
@@ -294,7 +296,7 @@ def test_snapshot_outside_its_time_is_refused(now: int) -> None:
 )
 def test_snapshot_of_another_shape_is_refused(changed: dict[int, object]) -> None:
     """A closed profile: no other members, no other types."""
-    members = {1: "610000", 2: NOW, 3: NOW + 1, 4: 1, 5: {1: bytes(32)}}
+    members = {1: "610000", 2: NOW, 3: NOW + 1, 4: 1, 5: {1: bytes(32)}, 6: bytes(32)}
     data = sign_sign1(cbor2.dumps({**members, **changed}), SHAANXI.status_signer, typ=SNAPSHOT_TYP)
     with pytest.raises(StatusListFormatError):
         verify_snapshot(data, TRUST, now=NOW)

@@ -268,7 +268,7 @@ def test_list_that_is_named_no_more_and_then_again_brings_no_code_back(
     country.open_list(LIST_A)
     country.pass_time()
     assert refusals(venue.update(Host(country.files()), now=country.now)) == [
-        (A, "StatusListClearedError")
+        (A, "StatusListRollbackError")
     ]
     country.drop_list(LIST_A)
     country.pass_time(2 * DAY_S)
