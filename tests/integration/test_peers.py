@@ -1,13 +1,20 @@
 """Other people's COSE libraries: they read what we sign, and we admit what they sign."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from issuer.lists import SPREAD_S
+from issuer.pseudonym import LIST_SIZE
+from issuer.publish import Publisher
+from keys.lifecycle import Purpose
+from tests import issuing_support
 from tests.code_support import DAY_S, NOW, SHAANXI, World, paper_code, phone_code, seed
 from tests.peers_support import PEERS_MISSING, Peers, peers
 from verifier.check import VENUE, Reason, check
 from verifier.claims import Claims, Colour, Cti, encode_claims, parse_code, sign_code
+from verifier.statuslist import Status, verify_status_list
 from verifier.transport import encode_text
 
 LIBRARIES = ["pycose", "cwt"]
@@ -42,6 +49,32 @@ def test_peer_verifies_a_status_list_made_here(worker: Peers, library: str) -> N
     assert bytes.fromhex(answer[library]) in token
     assert SHAANXI.uri(1) in answer["claims"]
     assert answer["kid"] == key.kid.hex()
+
+
+def test_peer_reads_every_entry_of_a_list_that_the_issuer_published(
+    worker: Peers, tmp_path: Path
+) -> None:
+    """token-status-list, another's reader of the IETF's lists, reads each entry as we do."""
+    key, folder = issuing_support.signer(Purpose.STATUS.value), tmp_path / "public"
+    at = issuing_support.NOW
+    url = f"sqlite:///{tmp_path / 'issuer.db'}"
+    with issuing_support.desk(url, tmp_path, authority=issuing_support.authority()) as office:
+        office.residents(40)
+        made = office.paper(*range(40))
+        office.record(*(issuing_support.contact(number) for number in range(30)))
+        Publisher(office.writer, folder, key).publish_all(b"", now=at + SPREAD_S)
+        trust = office.writer.authority.trust
+    number = parse_code(made[0].codes[0]).list_number
+    token = (folder / f"status/{number}.cwt").read_bytes()
+    held = verify_status_list(token, trust, now=at + SPREAD_S)
+    answer = worker.ask("statuses", data=token.hex(), public_key=key.public_key.hex())
+    read = bytes.fromhex(answer["statuses"])
+    assert read == bytes(held.status(index) for index in range(held.size))
+    assert len(read) == LIST_SIZE
+    ours = [parse_code(one.codes[0]) for one in made]
+    for person, code in enumerate(ours):
+        if code.list_number == number:
+            assert read[code.status_index] == (Status.SUPERSEDED if person < 30 else Status.VALID)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

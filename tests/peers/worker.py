@@ -4,6 +4,7 @@ One JSON object a line in, one out. Their cbor2 is older than ours, hence the en
 own. `tests.peers_support` is the other end.
 """
 
+import base64
 import json
 import sys
 import time
@@ -19,9 +20,11 @@ from pycose.headers import KID, Algorithm
 from pycose.keys import EC2Key, OKPKey
 from pycose.keys.curves import P256, Ed25519
 from pycose.messages import CoseMessage, Sign1Message
+from token_status_list import BitArray
 
 EXP, CTI, COLOUR = 4, 7, -65537
 HCERT = -260
+STATUS_LIST = 65533
 
 
 def okp_key(public_key: bytes, seed: bytes = b"") -> OKPKey:
@@ -48,6 +51,18 @@ def verify(request: dict[str, str]) -> dict[str, object]:
         "kid": kid.hex(),
         "claims": repr(cbor2.loads(message.payload)),
     }
+
+
+def statuses(request: dict[str, str]) -> dict[str, object]:
+    """A status list token, verified by pycose, and every entry as token-status-list reads it."""
+    message = CoseMessage.decode(bytes.fromhex(request["data"]))
+    message.key = okp_key(bytes.fromhex(request["public_key"]))
+    if not message.verify_signature():
+        return {"statuses": "refused"}
+    members = cbor2.loads(message.payload)[STATUS_LIST]
+    text = base64.urlsafe_b64encode(members["lst"]).rstrip(b"=").decode()  # their form is JSON's
+    entries = BitArray.load({"bits": members["bits"], "lst": text})
+    return {"statuses": bytes(entries[index] for index in range(entries.size)).hex()}
 
 
 def sign(request: dict[str, Any]) -> dict[str, object]:
@@ -106,6 +121,8 @@ def main() -> None:
         match request["do"]:
             case "verify":
                 answer = verify(request)
+            case "statuses":
+                answer = statuses(request)
             case "sign":
                 answer = sign(request)
             case "prepare":
