@@ -3,12 +3,13 @@
 Everything is opened here, once, and closed in the opposite order. `init` makes what `office` opens.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import structlog
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
@@ -26,6 +27,7 @@ from issuer.enrolment import Enrolment
 from issuer.erasures import Erasures
 from issuer.errors import NotReadyError
 from issuer.issuing import Issuing
+from issuer.keyroom import Clock, KeyRoom, newest_signer
 from issuer.models import metadata
 from issuer.outbox import CodeDelivery, LimitedDelivery, LocalOutbox
 from issuer.people import IndexCost, People, PeopleKeys
@@ -33,27 +35,28 @@ from issuer.policy import read_risk_table, read_rules, risk_table_version, rules
 from issuer.publish import Publisher
 from issuer.publishedlists import PublishedLists
 from issuer.reassess import run_jobs, run_windows
+from issuer.reconcile import Difference, reconcile
 from issuer.recovery import require_reconciled
 from issuer.risk import RiskTable, sign_risk_table
 from issuer.rules import sign_rules
 from issuer.ruletypes import RuleSet
 from issuer.settings import Settings, read_passphrase
+from issuer.shards import codes_left
 from issuer.store import read_store
+from issuer.tx import Done, Tx
 from issuer.web.factory import Services
 from issuer.writer import Writer
 from keys.keyring import Keyring, KeysInside, TokenKeyring, open_token
 from keys.lifecycle import Environment, KeyState, Purpose
-from keys.recorded import KeySigner
+from keys.rotation import rotate
 from keys.store import Keystore
-from keys.trustlist import ListedIssuer, TrustList, decode_roots
-from keys.trustplace import ROOTS_FILE, TRUST_LIST_FILE, newer_trust_list
-from keys.trustupdate import accept_trust_list
+from keys.trustlist import TrustList
+from keys.trustplace import TRUST_LIST_FILE, newer_trust_list
 
 __all__ = ["Office", "init", "office", "sign_policy"]
 
 #: Rules and risks that decide.
 Policy: TypeAlias = tuple[RuleSet, RiskTable]
-Clock: TypeAlias = Callable[[], int]
 
 KEK: Final = "people-kek"
 PEPPER: Final = "people-pepper"
@@ -61,9 +64,11 @@ POSITIONS: Final = "positions"
 ROWS: Final = "rows"
 _SECRETS: Final = (KEK, PEPPER, POSITIONS, ROWS)
 _DAY_S: Final = 86_400
-#: Purposes of the keys that an issuer needs, and for how many days a first key of each is made.
+_LOG: Final = structlog.get_logger()
+#: When less than this part of what today's code keys may sign is left, an operator is told.
+_RESERVE: Final = 0.1
+#: Purposes of keys beside those for codes, and how many days the first one of each lives.
 _FIRST_KEYS: Final = {
-    Purpose.CODE: 60,
     Purpose.STATUS: 365,
     Purpose.EVIDENCE: 365,
     Purpose.RULES: 365,
@@ -78,7 +83,8 @@ SLOT_S: Final = 0.5
 def init(settings: Settings, *, now: int) -> Keystore:
     """Make keystore, secrets, first keys and databases. Refuses where there is a keystore.
 
-    The keys are active from now on, but nobody trusts them before they are on a trust list.
+    Code keys wait until they are on a trust list; the others are active from now on, but nobody
+    trusts them before they are on one.
 
     Raises:
         KeystoreError, OSError: Something is there already, or cannot be made.
@@ -100,9 +106,10 @@ def init(settings: Settings, *, now: int) -> Keystore:
         for name in _SECRETS:
             store.new_secret(name)
         for purpose, days in _FIRST_KEYS.items():
-            ring = _code_keys(store, token) if purpose is Purpose.CODE else store
-            made = ring.new(purpose, settings.region, now, now + days * _DAY_S, now=now)
-            ring.move(made.kid, KeyState.ACTIVE, now)
+            made = store.new(purpose, settings.region, now, now + days * _DAY_S, now=now)
+            store.move(made.kid, KeyState.ACTIVE, now)
+        ring = _code_keys(store, token)
+        rotate(ring, None, region=settings.region, supply=settings.supply, now=now)
     return store
 
 
@@ -114,7 +121,7 @@ def sign_policy(
     Raises:
         NotReadyError: There is no such key.
     """
-    signer = _signer(keystore, Purpose.RULES, region, clock)
+    signer = newest_signer(keystore, Purpose.RULES, region, clock)
     return sign_rules(policy[0], signer), sign_risk_table(policy[1], signer)
 
 
@@ -123,12 +130,13 @@ class Office:
     """Everything behind the counters, open.
 
     Attributes:
+        keys: Keys and trust list, as they are in force.
         self_source: The kid, in hex, of the key for what people say about themselves.
-        trust_list: As signed; it is the one in force.
     """
 
     settings: Settings
     clock: Clock
+    keys: KeyRoom
     log: Log
     gate: Gate
     writer: Writer
@@ -140,8 +148,12 @@ class Office:
     erasures: Erasures
     exchange: Exchange
     self_source: str
-    trust_list: bytes
     engine: Engine
+
+    @property
+    def trust_list(self) -> bytes:
+        """As signed; it is the one in force."""
+        return self.keys.trust_list
 
     def adopt(self, rules: bytes, risks: bytes) -> None:
         """Put a signed rule set and a signed risk table in force, and decide anew."""
@@ -155,6 +167,40 @@ class Office:
         trust_list = newer_trust_list(self.trust_list, published)
         self.publisher.publish_all(trust_list, now=self.clock())
         write_public(self.log, self.settings.public)
+
+    def renew_keys(self) -> None:
+        """Take a newer trust list, rotate code keys, sign with what may sign now."""
+        self.keys.renew()
+        held = self.writer.authority
+        if held.trust is not self.keys.trust or held.code_keys is not self.keys.code_keys:
+            self.writer.run(lambda tx: Done(None, authority=self._renewed(tx)), now=self.clock())
+        self.publisher.signer = self.keys.renew_status()
+
+    def _renewed(self, tx: Tx) -> Authority:
+        keys = self.keys
+        return replace(tx.authority, issuer=keys.issuer, trust=keys.trust, code_keys=keys.code_keys)
+
+    def reconcile(self) -> list[Difference]:
+        """Hold the counts of signatures against the log; stop and tell the keys that differ."""
+        found = self.writer.run(lambda tx: reconcile(tx, self.log), now=self.clock())
+        for each in found:
+            _LOG.error(
+                "signatures_differ", kid=each.kid.hex(), count=each.codes, logged=each.logged
+            )
+        return found
+
+    def watch_keys(self) -> None:
+        """Reconcile, and say while there is time that codes or listed keys are running out."""
+        self.reconcile()
+        with read_store(self.engine) as store:
+            left, room = codes_left(store, self.writer.secrets, self.writer.authority, self.clock())
+        if left == 0:
+            _LOG.error("no_code_key_left", size=room)
+        elif left < room * _RESERVE:
+            _LOG.warning("code_keys_low", count=left, size=room)
+        late = self.keys.late()
+        if late:
+            _LOG.warning("code_keys_unlisted", count=len(late))
 
     def maintain(self) -> None:
         """What is due: notices, re-assessments, appeals, windows that ended, lists that changed."""
@@ -211,28 +257,28 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
     now, region = clock(), settings.region
     with _engines(settings) as (engine, audit_engine), _code_token(settings) as token:
         secrets = Secrets(*(keystore.secret(name) for name in (KEK, POSITIONS, ROWS)))
-        log = Log(
-            audit_engine,
-            _signer(keystore, Purpose.CHECKPOINT, region, clock),
-            settings.log_origin,
-        )
-        trust_list, trust = _read_trust(settings.trust, now)
-        policy = _adopted(engine, trust) or in_force
+        checkpoints = newest_signer(keystore, Purpose.CHECKPOINT, region, clock)
+        log = Log(audit_engine, checkpoints, settings.log_origin)
+        room = KeyRoom(settings, keystore, _code_keys(keystore, token), log, clock)
+        policy = _adopted(engine, room.trust) or in_force
         if policy is None:
             raise NotReadyError("no rules are in force yet: celadon adopt")
-        ring = _code_keys(keystore, token)
-        writer = Writer(engine, log, secrets, _authority(settings, ring, trust, policy, clock))
+        writer = Writer(engine, log, secrets, _authority(settings, room, policy))
         if not restored:
             issuer = writer.authority.issuer
             require_reconciled(engine, log, secrets, settings.public, issuer)
         writer.recover(now=now)
+        if not restored:
+            # Only now: an entry about a key must not hide that the log is shorter than it was.
+            room.renew()
+            writer.authority = replace(writer.authority, code_keys=room.code_keys)
         erasures = Erasures.beside(settings.keystore, secrets.rows)
         pepper = keystore.secret(PEPPER)
         people_keys = PeopleKeys(secrets.kek, pepper, secrets.rows)
         people = People(engine, people_keys, cost=cost or IndexCost())
         sessions = Sessions(engine, secrets.rows)
         gate = Gate(audit_engine, log)
-        evidence_key = _signer(keystore, Purpose.EVIDENCE, region, clock)
+        evidence_key = newest_signer(keystore, Purpose.EVIDENCE, region, clock)
         source = evidence_key.kid.hex()
         enrolment = Enrolment(
             writer,
@@ -248,6 +294,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         yield Office(
             settings=settings,
             clock=clock,
+            keys=room,
             log=log,
             gate=gate,
             writer=writer,
@@ -255,13 +302,10 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
             sessions=sessions,
             enrolment=enrolment,
             desk=Desk(gate, people, writer, clock=clock),
-            publisher=Publisher(
-                writer, settings.public, _signer(keystore, Purpose.STATUS, region, clock)
-            ),
+            publisher=Publisher(writer, settings.public, room.renew_status()),
             erasures=erasures,
             exchange=Exchange(writer, people, evidence_key, keystore.openers(), clock),
             self_source=source,
-            trust_list=trust_list,
             engine=engine,
         )
 
@@ -290,46 +334,6 @@ def _code_keys(keystore: Keystore, token: KeysInside | None) -> Keyring:
     return keystore if token is None else TokenKeyring(keystore, token)
 
 
-def _signer(keystore: Keyring, purpose: Purpose, region: str, clock: Clock) -> KeySigner:
-    """The newest key for this purpose that may sign now."""
-    return _signers(keystore, purpose, region, clock)[0]
-
-
-def _signers(
-    keystore: Keyring, purpose: Purpose, region: str, clock: Clock
-) -> tuple[KeySigner, ...]:
-    now = clock()
-    may_sign = [
-        info.kid
-        for info in reversed(keystore.keys())
-        if info.purpose is purpose
-        and info.state is KeyState.ACTIVE
-        and info.not_before <= now < info.not_after
-    ]
-    if not may_sign:
-        raise NotReadyError(f"the keystore has no active {purpose} key: celadon keys new")
-    return tuple(
-        keystore.signer(kid, purpose=purpose, region=region, clock=clock) for kid in may_sign
-    )
-
-
-def _read_trust(folder: Path, now: int) -> tuple[bytes, TrustList]:
-    """The trust list in force.
-
-    Raises:
-        NotReadyError: Roots or list are not there yet.
-        TrustListError: The list is not one that these roots signed, or it ended.
-    """
-    try:
-        roots, data = (folder / ROOTS_FILE).read_bytes(), (folder / TRUST_LIST_FILE).read_bytes()
-    except FileNotFoundError as error:
-        missing = Path(str(error.filename)).name
-        raise NotReadyError(
-            f"CELADON_TRUST has no {missing}: ask the trust list's keepers"
-        ) from error
-    return data, accept_trust_list(None, data, roots=decode_roots(roots), now=now)
-
-
 def _adopted(engine: Engine, trust: TrustList) -> Policy | None:
     """What was adopted last, of both."""
     with read_store(engine) as store:
@@ -339,21 +343,13 @@ def _adopted(engine: Engine, trust: TrustList) -> Policy | None:
         return read_rules(store, trust, *rules), read_risk_table(store, trust, risks)
 
 
-def _authority(
-    settings: Settings, code_keys: Keyring, trust: TrustList, policy: Policy, clock: Clock
-) -> Authority:
+def _authority(settings: Settings, room: KeyRoom, policy: Policy) -> Authority:
     rules, risks = policy
     return Authority(
-        issuer=_ourselves(settings, trust),
-        trust=trust,
+        issuer=room.issuer,
+        trust=room.trust,
         rules=rules,
         risks=risks,
-        code_keys=_signers(code_keys, Purpose.CODE, settings.region, clock),
+        code_keys=room.code_keys,
+        codes_per_key=settings.codes_per_key,
     )
-
-
-def _ourselves(settings: Settings, trust: TrustList) -> ListedIssuer:
-    for issuer in trust.issuers:
-        if issuer.region == settings.region:
-            return issuer
-    raise NotReadyError(f"the trust list does not name an issuer for {settings.region}")

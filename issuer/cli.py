@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import structlog
@@ -52,6 +52,7 @@ _FAILED: Final = 1
 _USAGE: Final = 2
 _MAINTAIN_S: Final = 10
 _DELIVER_S: Final = 5
+_WATCH_S: Final = 60
 _PUBLISH_S: Final = 6 * 3600
 _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -262,6 +263,23 @@ def serve(reuse_port: bool) -> None:
         asyncio.run(_serve(opened, reuse_port=reuse_port))
 
 
+@keys.command("reconcile")
+def reconcile_command() -> None:
+    """Hold the count of each code key's signatures against the log, from where it was done last.
+
+    A key that signed more or fewer codes than the log knows of signs no more; the exit code is 1.
+    The service does the same every minute. Takes the service's settings, not the options above.
+    """
+    settings, keystore = _opened()
+    with office(settings, keystore, clock=_now) as opened:
+        differences = opened.reconcile()
+    for each in differences:
+        click.echo(f"DIFFERS: {each}")
+    click.echo(f"{len(differences)} keys differ from the log")
+    if differences:
+        click.get_current_context().exit(_FAILED)
+
+
 @main.command()
 def outbox() -> None:
     """Show the messages in the local outbox, oldest first."""
@@ -305,17 +323,23 @@ async def _serve(opened: Office, *, reuse_port: bool) -> None:
 
 
 async def _keep_up(opened: Office) -> None:
-    """What is due, every few seconds; everything anew every few hours. Outlives its failures."""
-    due: float = 0
+    """What is due, each as often as it has to be. Outlives its failures."""
     loop = asyncio.get_running_loop()
+    every = {
+        opened.renew_keys: _MAINTAIN_S,
+        opened.publish: _PUBLISH_S,  # before the next: no list is signed twice in one second
+        opened.maintain: _MAINTAIN_S,
+        opened.watch_keys: _WATCH_S,
+    }
+    due = dict.fromkeys(every, 0.0)
     while True:
-        work: Any = opened.maintain
-        if loop.time() >= due:
-            work, due = opened.publish, loop.time() + _PUBLISH_S
-        try:
-            await asyncio.to_thread(work)
-        except Exception as error:  # noqa: BLE001 - the next round tries again
-            _LOG.error("upkeep_failed", exc_info=error)
+        for work, seconds in every.items():
+            if loop.time() >= due[work]:
+                due[work] = loop.time() + seconds
+                try:
+                    await asyncio.to_thread(work)
+                except Exception as error:  # noqa: BLE001 - one failure keeps nothing else from its turn
+                    _LOG.error("upkeep_failed", exc_info=error)
         await asyncio.sleep(_MAINTAIN_S)
 
 

@@ -14,8 +14,9 @@ from audit.store import read_head
 from audit.tlog.checkpoint import SignedCheckpoint, parse_checkpoint, verify_checkpoint
 from audit.tlog.note import NoteKey, parse_note
 from issuer.adoption import adopt_risk_table, adopt_rules
-from issuer.app import Clock, Office, office
+from issuer.app import Office, office
 from issuer.errors import RecoveryError, RestoredError
+from issuer.keyroom import Clock
 from issuer.people import IndexCost
 from issuer.policy import rules_key
 from issuer.reassess import run_jobs

@@ -27,8 +27,8 @@ __all__ = ["ALLOWED_KEYS", "configure", "install_hooks"]
 
 ALLOWED_KEYS: Final = frozenset({
     "batch", "count", "duration_ms", "environment", "error", "error_at", "error_causes", "event",
-    "kid", "kind", "level", "list_number", "logger", "method", "port", "problem", "purpose",
-    "reason", "region", "role", "route", "seconds", "size", "source", "status", "time",
+    "kid", "kind", "level", "list_number", "logged", "logger", "method", "port", "problem",
+    "purpose", "reason", "region", "role", "route", "seconds", "size", "source", "status", "time",
     "tree_size", "version",
 })  # fmt: skip
 

@@ -20,8 +20,10 @@ from typing import Any, Final
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from issuer.core import CODES_PER_KEY
 from issuer.errors import IssuerError
 from keys.keyring import TokenPlace
+from keys.rotation import Supply
 
 __all__ = ["SETTINGS", "Setting", "Settings", "SettingsError", "from_env", "read_passphrase"]
 
@@ -80,6 +82,10 @@ class Settings:
     keystore: Path
     passphrase_file: Path
     code_token: TokenPlace | None
+    code_key_days: int
+    code_key_shards: int
+    code_key_spares: int
+    codes_per_key: int
     trust: Path
     public: Path
     outbox: Path
@@ -87,6 +93,11 @@ class Settings:
     listen_port: int
     behind_proxy: bool
     session_s: int
+
+    @property
+    def supply(self) -> Supply:
+        """The code keys that there are to be."""
+        return Supply(self.code_key_days, self.code_key_shards, self.code_key_spares)
 
 
 def _matching(pattern: str, form: str) -> Callable[[str], str]:
@@ -174,6 +185,18 @@ SETTINGS: Final = (
         "`none`: they are in the keystore", "none",
     ),
     Setting(
+        "CODE_KEY_DAYS", _whole(2, 60),
+        "days after today that have their code keys already; more than a trust list takes to come",
+        str(Supply().days),
+    ),
+    Setting("CODE_KEY_SHARDS", _whole(1, 60), "code keys of one day", str(Supply().shards)),
+    Setting("CODE_KEY_SPARES", _whole(0, 40), "code keys in reserve", str(Supply().spares)),
+    Setting(
+        "CODES_PER_KEY", _whole(1_000, 10_000_000),
+        "codes that one key signs at most; so many are made anew when it is stolen",
+        str(CODES_PER_KEY),
+    ),
+    Setting(
         "TRUST", _path, "folder with `roots.cbor` and `trust-list.cbor`, from the list's keepers"
     ),
     Setting("PUBLIC", _path, "folder that a web server publishes"),
@@ -246,6 +269,7 @@ def _unsafe(values: Mapping[str, Any]) -> list[str]:
             f"{PREFIX}LISTEN_HOST is open to others: listen on loopback, "
             f"or set {PREFIX}BEHIND_PROXY=yes if a proxy in front ends TLS"
         )
+    problems += _oversupplied(values)
     databases = [make_url(values[n]) for n in ("issuer_database", "audit_database") if n in values]
     if len(databases) == 2:  # noqa: PLR2004 - both are there
         problems += _shared(*databases)
@@ -262,6 +286,17 @@ def _unsafe(values: Mapping[str, Any]) -> list[str]:
     if "passphrase_file" in values:
         problems += _weak(values["passphrase_file"])
     return problems
+
+
+def _oversupplied(values: Mapping[str, Any]) -> list[str]:
+    names = [f"code_key_{name}" for name in ("days", "shards", "spares")]
+    if not values.keys() >= set(names):
+        return []
+    try:
+        Supply(*(values[name] for name in names))
+    except ValueError as error:
+        return [f"{PREFIX}CODE_KEY_DAYS, _SHARDS and _SPARES would put {error}"]
+    return []
 
 
 def _shared(issuer: URL, audit: URL) -> list[str]:

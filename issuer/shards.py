@@ -21,7 +21,7 @@ from keys.recorded import KeySigner
 from keys.trustlist import ListedKey
 from verifier.claims import Claims
 
-__all__ = ["CodeKeyRow", "read_code_keys", "take_signers", "write_code_key"]
+__all__ = ["CodeKeyRow", "codes_left", "read_code_keys", "take_signers", "write_code_key"]
 
 _COLUMNS: Final = "kid, codes, logged, stopped_at"
 _READ: Final = f"SELECT {_COLUMNS}, mac FROM code_key WHERE kid {{keys}}"  # noqa: S608
@@ -71,7 +71,7 @@ def take_signers(tx: Tx, wanted: Sequence[Claims]) -> list[KeySigner]:
         CodeKeysFullError: There is one, but each such key has signed as many as it may.
         IntegrityError: A count was changed by somebody else.
     """
-    shards = _shards(tx)
+    shards = _shards(tx.store, tx.secrets, tx.authority, tx.now)
     fitting: dict[int, list[_Shard]] = {}
     signers = []
     for claims in wanted:
@@ -95,15 +95,24 @@ def take_signers(tx: Tx, wanted: Sequence[Claims]) -> list[KeySigner]:
     return signers
 
 
-def _shards(tx: Tx) -> list[_Shard]:
+def codes_left(store: Store, secrets: Secrets, authority: Authority, now: int) -> tuple[int, int]:
+    """How many codes our keys may still sign now, and how many that was when they were new.
+
+    Raises:
+        IntegrityError: A count was changed.
+    """
+    shards = _shards(store, secrets, authority, now)
+    return sum(shard.free for shard in shards), len(shards) * authority.codes_per_key
+
+
+def _shards(store: Store, secrets: Secrets, authority: Authority, now: int) -> list[_Shard]:
     """Our keys that may sign now, in the order in which they are filled."""
-    authority = tx.authority
     ours = [
         (signer, listed)
         for signer in authority.code_keys
-        if (listed := _listed(authority, signer.kid)) is not None and signer.may_sign(tx.now)
+        if (listed := _listed(authority, signer.kid)) is not None and signer.may_sign(now)
     ]
-    rows = {row.kid: row for row in read_code_keys(tx.store, tx.secrets, [s.kid for s, _ in ours])}
+    rows = {row.kid: row for row in read_code_keys(store, secrets, [s.kid for s, _ in ours])}
     shards = []
     for signer, listed in ours:
         row = rows.get(signer.kid)

@@ -156,7 +156,7 @@ def put_trust(folder: Path, roots: Roots, signed: bytes) -> None:
     (folder / TRUST_LIST_FILE).write_bytes(signed)
 
 
-def found(out: Path, place: Place, *, now: int, token: str = "none") -> Site:  # noqa: S107 - of PKCS#11
+def found(out: Path, place: Place, *, now: int, token: str = "none", shards: int = 1) -> Site:  # noqa: S107 - of PKCS#11
     """Keystores and databases of a province below *out*, made by `celadon init`'s own function."""
     private = out / "private" / place.region
     private.mkdir(parents=True, mode=0o700)
@@ -173,6 +173,8 @@ def found(out: Path, place: Place, *, now: int, token: str = "none") -> Site:  #
             "CELADON_KEYSTORE": f"{private}/keystore",
             "CELADON_PASSPHRASE_FILE": f"{passphrase}",
             "CELADON_CODE_TOKEN": token,
+            "CELADON_CODE_KEY_SHARDS": str(shards),
+            "CELADON_CODE_KEY_SPARES": "1",
             "CELADON_TRUST": f"{out}/private/trust",
             "CELADON_PUBLIC": f"{out}/public",
             "CELADON_OUTBOX": f"{private}/outbox",

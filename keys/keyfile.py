@@ -37,7 +37,7 @@ class PublicRecord:
 
 
 def encode_public_record(info: KeyInfo) -> str:
-    """The file's text. Its window is that in which what the key signed counts."""
+    """The file's text. Its window is that in which the key signs."""
     content = {
         "kid": info.kid.hex(),
         "public_key": info.public_key.hex(),
@@ -45,7 +45,7 @@ def encode_public_record(info: KeyInfo) -> str:
         "environment": info.environment.value,
         "region": info.region,
         "not_before": format_time(info.not_before),
-        "not_after": format_time(info.honoured_until),
+        "not_after": format_time(info.not_after),
     }
     return json.dumps(content, indent=2) + "\n"
 

@@ -115,7 +115,7 @@ class TokenKeyring:
             TokenError: The token or the key in it is gone, or is not as recorded.
         """
         info = self.info(kid)
-        info.require_signing(purpose, region, clock())
+        info.require_signing(purpose, region, max(clock(), info.not_before))
         return RecordedSigner(
             self._token.signer(info.public_key),
             self._store.watch(kid),

@@ -63,7 +63,8 @@ class RecordedSigner:
         self.slow = slow
         self.info = record()
         self.kid = signer.kid
-        self._require(clock())
+        # Before its window a key may be opened, so that it signs from the first second on.
+        self._require(max(clock(), self.info.not_before))
 
     @property
     def public_key(self) -> PublicKey:

@@ -190,16 +190,18 @@ class Keystore:
     def signer(
         self, kid: bytes, *, purpose: Purpose, region: str, clock: Callable[[], int]
     ) -> RecordedSigner:
-        """A signer that obeys the key's record, then and before each signature.
+        """A signer that obeys the key's record, now and before each signature.
+
+        It can be opened before the key's window begins, and signs from then on.
 
         Raises:
-            KeyLifecycleError: Wrong purpose, region, state or time.
+            KeyLifecycleError: Wrong purpose, region or state, or the window is over.
             KeystoreMissingError: No such key.
             TokenMissingError: A token holds it: ask its keyring.
         """
         stored = self._read_key(_key_file(kid))
-        stored.info.require_signing(purpose, region, clock())
         if stored.seed is None:
+            stored.info.require_signing(purpose, region, max(clock(), stored.info.not_before))
             raise _in_token(stored)
         return RecordedSigner(
             SeedSigner(stored.seed),

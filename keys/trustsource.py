@@ -22,13 +22,10 @@ from keys.keyfile import (
     word,
 )
 from keys.kid import KID_BYTES
-from keys.lifecycle import Environment, Purpose
+from keys.lifecycle import CODE_LIFE_S, Environment, Purpose
 from keys.trustmodel import Ending, ListedIssuer, ListedKey, PinnedPolicy, Roots, TrustList
 
-__all__ = ["CODE_TAIL_S", "roots_of_records", "source_of_trust_list", "trust_list_of_source"]
-
-#: A paper code lives for 7 days; an eighth covers codes that were fetched for the day ahead.
-CODE_TAIL_S: Final = 8 * 86_400
+__all__ = ["roots_of_records", "source_of_trust_list", "trust_list_of_source"]
 
 _LIST: Final = "version issued_at next_update not_after roots issuers"
 _ISSUER: Final = "region name_zh name_en status_base first_list last_list contact keys"
@@ -201,7 +198,7 @@ def _recorded(record: PublicRecord, name: str, region: str, environment: Environ
         raise SourceFileError(f"{name}: a {record.environment} key on a {environment} list")
     if record.region != region:
         raise SourceFileError(f"{name}: a key of region {record.region}, not of {region}")
-    tail = CODE_TAIL_S if record.purpose is Purpose.CODE else 0
+    tail = CODE_LIFE_S if record.purpose is Purpose.CODE else 0
     return ListedKey(record.public_key, record.purpose, record.not_before, record.not_after + tail)
 
 

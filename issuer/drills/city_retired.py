@@ -36,14 +36,14 @@ def _play(scene: Scene) -> None:
         scene.prove("a door in Xi'an admits the city's code", door.reason(early), Reason.ADMITTED)
 
         scene.chapter("An hour before the end")
-        world.clock.now = ends_at - HOUR_S
+        _wait_until(ends_at - HOUR_S, world, yanan)
         late = paper_code(yanan, resident, "late")
         _publish(world, yanan)
         door.update()
         scene.prove("the city still issues, and doors admit", door.reason(late), Reason.ADMITTED)
 
         scene.chapter("The day has come")
-        world.clock.now = ends_at
+        _wait_until(ends_at, world, yanan)
         scene.refused(
             "the city issues no code any more",
             IssuerEndedError,
@@ -58,7 +58,7 @@ def _play(scene: Scene) -> None:
         scene.prove("the province gives her its code", door.reason(provincial), Reason.ADMITTED)
 
         scene.chapter("The last hours of grace, and the first after it")
-        world.clock.now = ending.grace_until - 3 * HOUR_S
+        _wait_until(ending.grace_until - 3 * HOUR_S, world, yanan)
         newest = world.paper_code(world.enrol(GRANDMOTHER), key="newest")
         _publish(world, yanan)
         door.update()
@@ -84,6 +84,13 @@ def _until(ending: Ending, city: Site) -> ListedIssuer:
         for key in listed.keys
     )
     return replace(listed, keys=keys, ending=ending)
+
+
+def _wait_until(now: int, world: World, city: Province) -> None:
+    """The time goes on, and both services do their upkeep."""
+    world.clock.now = now
+    for office in (world.office, city.office):
+        office.renew_keys()
 
 
 def _publish(world: World, city: Province) -> None:

@@ -28,12 +28,10 @@ _FORGED: Final = 3
 def _play(scene: Scene) -> None:
     with open_world(scene.folder) as world:
         scene.chapter(f"{scene.codes} people have a code; a spare key has been published for days")
-        first = world.key(Purpose.CODE)
         _rotate(world)
         world.enact(world.next_list(issuers=(world.site.listed(),)), 1, 2, 3)
         world.clock.wait(_SUPPLY.days * DAY_S)
         _rotate(world)
-        world.site.keystore.move(first.kid, KeyState.DEACTIVATED, world.clock())
         world.reopen()
         subjects = register_many(world, scene.codes)
         stolen = world.office.writer.authority.code_keys[0].kid

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 
 from issuer import cli
 from issuer.cli import main
+from issuer.sealing import mac
 from issuer.settings import SETTINGS
 from keys.lifecycle import Environment, Purpose
 from keys.signer import SeedSigner
@@ -305,6 +306,29 @@ def test_replay_finds_nothing_in_what_the_issuer_wrote_and_everything_in_what_it
     result = run("replay")
     assert result.exit_code == 1
     assert "DIFFERS: evidence" in result.output
+
+
+def test_reconcile_agrees_with_the_log_and_fails_where_a_count_was_moved(
+    environ: dict[str, str],
+) -> None:
+    """Exit code 0 while counts and log agree; 1 for a key that the log tells less of."""
+    run("init")
+    trust(environ)
+    run("adopt")
+    result = run("keys", "reconcile")
+    assert (result.exit_code, result.output) == (0, "0 keys differ from the log\n")
+    passphrase = Path(environ["CELADON_PASSPHRASE_FILE"]).read_text().strip()
+    keystore = Keystore.open(Path(environ["CELADON_KEYSTORE"]), passphrase)
+    kid, tag = bytes(4), mac(keystore.secret("rows"), "code_key", (bytes(4), 3, 0, None))
+    with closing(
+        sqlite3.connect(environ["CELADON_ISSUER_DATABASE"].removeprefix("sqlite:///"))
+    ) as db:
+        db.execute("INSERT INTO code_key VALUES (?, 3, 0, NULL, ?)", (kid, tag))
+        db.commit()
+    for _ in range(2):
+        result = run("keys", "reconcile")
+        assert result.exit_code == 1
+        assert "DIFFERS: key 00000000: 3 codes counted, 0 in the log" in result.output
 
 
 def _rules_of_today(now: int) -> str:

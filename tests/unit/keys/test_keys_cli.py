@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -521,3 +522,83 @@ def test_keys_with_a_token_that_refuses_says_why_in_one_line(machine: Machine, h
     assert "has no token 'other'" in refused(machine.run("keys", "--token", "other", *rest))
     place.pin_file.write_text("wrong\n")
     assert "is wrong" in refused(machine.run("keys", "--token", place.label, *rest))
+
+
+def test_rotate_makes_keys_writes_their_records_and_does_nothing_the_second_time(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """From a timer: the first run says what to carry, every other run says it again and no more."""
+    out = tmp_path / "carry"
+    asked = [
+        "rotate", "--region", "610000", "--trust", tmp_path / "trust", "--days", 2, "--shards", 2,
+        "--spares", 1, "--out", out,
+    ]  # fmt: skip
+    first = machine.do("keys", *asked).splitlines()
+    made = [line for line in first if line.startswith("made ")]
+    assert len(made) == 3 * 2 + 1
+    records = sorted(path.read_text() for path in out.iterdir())
+    second = machine.do("keys", *asked).splitlines()
+    assert second == [line for line in first if line.startswith("list it ")]
+    assert len(second) == len(made)
+    assert sorted(path.read_text() for path in out.iterdir()) == records
+    for info in machine.store.held():
+        record = json.loads((out / f"{info.kid.hex()}.json").read_text())
+        assert record["not_before"] == format_time(info.not_before)
+        assert record["not_after"] == format_time(info.not_after)
+
+
+def test_rotate_activates_what_the_list_held_names_and_names_what_leaves_it(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """Records go out, a list comes back, keys of today begin; a stolen one is to be withdrawn."""
+    folder, out = tmp_path / "trust", tmp_path / "carry"
+    folder.mkdir()
+    asked = [
+        "rotate", "--region", "610000", "--trust", folder, "--days", 2, "--shards", 2, "--spares",
+        1, "--out", out,
+    ]  # fmt: skip
+    machine.do("keys", *asked)
+    root = machine.new_key("trust-root", "100000")
+    roots = folder / "roots.cbor"
+    record = machine.export(root, tmp_path / "root.json")
+    machine.do("trust", "roots", record, "--epoch", 1, "--threshold", 1, "--out", roots)
+    now = int(time.time())
+    times: dict[str, object] = {
+        "issued_at": format_time(now), "next_update": format_time(now + 86_400),
+        "not_after": format_time(now + 20 * 86_400),
+    }  # fmt: skip
+    names = sorted(path.name for path in out.iterdir())
+    source = _source(out, roots, names, times)
+    draft, part = tmp_path / "draft.cbor", tmp_path / "part"
+    machine.do("trust", "draft", source, "--out", draft)
+    machine.do("trust", "sign", draft, "--kid", root, "--out", part, text="1\n")
+    made = folder / "trust-list.cbor"
+    machine.do("trust", "combine", part, "--roots", roots, "--out", made)
+    moved = [line.split() for line in machine.do("keys", *asked).splitlines()]
+    assert [(line[0], line[4]) for line in moved] == [("moved", "active")] * 2
+    machine.do("keys", "compromise", moved[0][1])
+    lines = [line.split() for line in machine.do("keys", *asked).splitlines()]
+    assert ["withdraw", moved[0][1]] in [line[:2] for line in lines]
+    assert [line[4] for line in lines if line[0] == "moved"] == ["active"]  # the spare one
+
+
+def test_rotate_that_would_fill_the_trust_list_is_a_wrong_call(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """More keys than fit are refused before one is made."""
+    result = machine.run(
+        "keys", "rotate", "--region", "610000", "--trust", tmp_path, "--shards", 30
+    )
+    assert result.exit_code == 2
+    assert "at most 90 may be" in result.stderr
+    assert machine.store.held() == ()
+
+
+def test_rotate_under_a_list_that_the_roots_did_not_sign_does_nothing(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """A damaged list is an error in one line, and no key moves under it."""
+    (tmp_path / "roots.cbor").write_bytes(encode_roots(generate.ROOTS))
+    (tmp_path / "trust-list.cbor").write_bytes(generate.GOOD[:-1])
+    refused(machine.run("keys", "rotate", "--region", "610000", "--trust", tmp_path))
+    assert machine.store.held() == ()

@@ -144,7 +144,6 @@ def test_signer_obeys_purpose_region_and_window(place: Place) -> None:
         place.ring.signer(name, purpose=Purpose.CODE, region="230000", clock=at(BEGIN))
     for purpose, now, error in (
         (Purpose.STATUS, BEGIN, KeyPurposeError),
-        (Purpose.CODE, BEGIN - 1, KeyWindowError),
         (Purpose.CODE, END, KeyWindowError),
     ):
         with pytest.raises(error):
@@ -210,6 +209,19 @@ def test_signer_opened_before_a_suspension_does_not_sign_after_it(place: Place) 
     again = place.ring.signer(name, purpose=Purpose.CODE, region="610000", clock=at(BEGIN))
     assert again.may_sign(BEGIN)
     again.sign(b"message")
+
+
+def test_signer_opened_before_its_window_signs_from_its_first_second_on(place: Place) -> None:
+    """A day's key is opened ahead, so that midnight is no gap, and signs nothing before."""
+    now = [BEGIN - 1]
+    signer = place.ring.signer(
+        place.key(), purpose=Purpose.CODE, region="610000", clock=lambda: now[0]
+    )
+    assert not signer.may_sign(BEGIN - 1)
+    with pytest.raises(KeyWindowError):
+        signer.sign(b"message")
+    now[0] = BEGIN
+    signer.sign(b"message")
 
 
 def test_open_signer_stops_when_its_window_ends(place: Place) -> None:

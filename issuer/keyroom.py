@@ -1,0 +1,229 @@
+"""The issuer's keys and trust list, renewed while it runs: none of them needs a restart. Shell.
+
+A round looks for a newer trust list, rotates the code keys, tells the log about every move of every
+key, and only then opens signers. What a key signs in a state therefore comes after the entry about
+that state: a signer obeys the record that it was opened with, and none other (`keys.recorded`).
+The one exception is the checkpoint key, which has to sign the entry about itself.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from typing import Final, Protocol, TypeAlias
+
+import structlog
+
+from audit.events import EVENT_ID_BYTES, Event, Kind
+from issuer.errors import NotReadyError
+from issuer.settings import Settings
+from keys.errors import KeyLifecycleError, TrustListError
+from keys.keyring import Keyring
+from keys.lifecycle import KeyInfo, KeyState, Purpose
+from keys.recorded import RecordedSigner
+from keys.rotation import onto_the_list, rotate
+from keys.store import Keystore
+from keys.trustlist import ListedIssuer, TrustList, decode_roots
+from keys.trustplace import ROOTS_FILE, TRUST_LIST_FILE
+from keys.trustupdate import accept_trust_list
+
+__all__ = ["Clock", "KeyRoom", "key_events", "newest_signer"]
+
+Clock: TypeAlias = Callable[[], int]
+
+_LOG: Final = structlog.get_logger()
+#: From so long before its day on it is urgent that a key comes on the trust list.
+_URGENT_S: Final = 2 * 86_400
+
+
+class KeyLog(Protocol):
+    """What is needed of `audit.log.Log`."""
+
+    def append(self, events: Iterable[Event], *, now: int) -> list[int]: ...
+    def knows(self, event_ids: Iterable[bytes]) -> set[bytes]: ...
+
+
+def key_events(info: KeyInfo) -> Iterator[Event]:
+    """An event for every entry of a key's history. Its id follows from kid and place.
+
+    So telling the log twice tells it once, whichever process does it and wherever one crashed.
+    """
+    states = [None, *(moved.state.value for moved in info.history)]
+    for place, (before, after) in enumerate(pairwise(states)):
+        named = b"key changed" + info.kid + place.to_bytes(4, "big")
+        yield Event(
+            hashlib.sha256(named).digest()[:EVENT_ID_BYTES],
+            Kind.KEY_CHANGED,
+            info.history[place].at,
+            None,
+            {"kid": info.kid, "purpose": info.purpose.value, "from": before, "to": after},
+        )
+
+
+def newest_signer(ring: Keyring, purpose: Purpose, region: str, clock: Clock) -> RecordedSigner:
+    """The newest key for this purpose that may sign now.
+
+    Raises:
+        NotReadyError: There is none.
+    """
+    now = clock()
+    for info in reversed(ring.keys()):
+        in_window = info.not_before <= now < info.not_after
+        if info.purpose is purpose and info.state is KeyState.ACTIVE and in_window:
+            return ring.signer(info.kid, purpose=purpose, region=region, clock=clock)
+    raise NotReadyError(f"the keystore has no active {purpose} key: celadon keys new")
+
+
+class KeyRoom:
+    """Keys, trust list, and what may sign. Nothing may before the first `renew`.
+
+    Args:
+        settings: Of this process.
+        keystore: All keys but those that sign codes, and all records.
+        code_ring: The keys that sign codes.
+        log: Is told about every move before a signer is opened.
+        clock: The present second.
+
+    Attributes:
+        trust_list: The list in force, as signed.
+        trust: The same.
+        code_keys: In the order in which they are filled: what ends first comes first.
+
+    Raises:
+        NotReadyError: On making or renewing: something that an operator has to provide is missing.
+        TrustListError: On making it: the list is not one that these roots signed, or it ended.
+    """
+
+    def __init__(
+        self, settings: Settings, keystore: Keystore, code_ring: Keyring, log: KeyLog, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._keystore = keystore
+        self._ring = code_ring
+        self._log = log
+        self._clock = clock
+        self._told: dict[bytes, int] = {}  # public key: entries of its history that are logged
+        self.trust_list, self.trust = self._read_list(None)
+        self.code_keys: tuple[RecordedSigner, ...] = ()
+        self._status: RecordedSigner | None = None
+
+    @property
+    def issuer(self) -> ListedIssuer:
+        """Ourselves, as the trust list has us."""
+        found = self.trust.issuer(self._settings.region)
+        if found is None:
+            raise NotReadyError(f"the trust list does not name an issuer for {self._region}")
+        return found
+
+    def renew(self) -> None:
+        """One round.
+
+        A trust list that may not take the place of the one held is refused, with a line in the log,
+        and everything else goes on under the one held.
+
+        Raises:
+            KeysError, AuditError, OSError: Nothing is opened anew; what was open obeys its records.
+        """
+        self._take_newer_list()
+        self._require_no_key_elsewhere()
+        rotate(
+            self._ring, self.trust, region=self._region, supply=self._settings.supply,
+            now=self._clock(),
+        )  # fmt: skip
+        self._tell(self._keystore.keys())
+        opened = tuple(self._open(self._ring.held()))
+        if _signing(opened) != _signing(self.code_keys):
+            self.code_keys = opened
+
+    def renew_status(self) -> RecordedSigner:
+        """The key for status lists, another one where the one before may sign no more."""
+        if self._status is None or not self._status.may_sign(self._clock()):
+            signer = newest_signer(self._keystore, Purpose.STATUS, self._region, self._clock)
+            self._tell([signer.info])
+            self._status = signer
+        return self._status
+
+    def late(self) -> tuple[KeyInfo, ...]:
+        """Keys that the next trust list has to name soon, and the one held does not."""
+        now = self._clock()
+        return tuple(
+            info
+            for info in onto_the_list(self._ring.held(), self.trust, now)
+            if info.purpose is Purpose.CODE and info.not_before - _URGENT_S <= now < info.not_after
+        )
+
+    @property
+    def _region(self) -> str:
+        return self._settings.region
+
+    def _read_list(self, held: TrustList | None) -> tuple[bytes, TrustList]:
+        folder = self._settings.trust
+        try:
+            roots, data = (
+                (folder / ROOTS_FILE).read_bytes(),
+                (folder / TRUST_LIST_FILE).read_bytes(),
+            )
+        except FileNotFoundError as error:
+            missing = str(error.filename).rpartition("/")[2]
+            raise NotReadyError(
+                f"CELADON_TRUST has no {missing}: ask the trust list's keepers"
+            ) from error
+        if held is not None and data == self.trust_list:
+            return data, held
+        return data, accept_trust_list(held, data, roots=decode_roots(roots), now=self._clock())
+
+    def _take_newer_list(self) -> None:
+        try:
+            self.trust_list, self.trust = self._read_list(self.trust)
+        except (TrustListError, NotReadyError, OSError) as error:
+            _LOG.error("trust_list_refused", exc_info=error)
+
+    def _require_no_key_elsewhere(self) -> None:
+        """A token that was forgotten in the settings must not lead to new keys in the folder."""
+        for info in set(self._ring.keys()) - set(self._ring.held()):
+            if info.purpose is Purpose.CODE and info.state is KeyState.ACTIVE:
+                raise NotReadyError(
+                    f"key {info.kid.hex()} is in the token that CELADON_CODE_TOKEN should name"
+                )
+
+    def _tell(self, infos: Iterable[KeyInfo]) -> None:
+        """Every move that the log does not have yet; durable on return."""
+        fresh = [info for info in infos if not self._is_told(info)]
+        events = [event for info in fresh for event in key_events(info)]
+        known = self._log.knows(event.event_id for event in events)
+        owed = [event for event in events if event.event_id not in known]
+        if owed:
+            self._log.append(owed, now=self._clock())
+        self._told |= {info.public_key: len(info.history) for info in fresh}
+
+    def _is_told(self, info: KeyInfo) -> bool:
+        return self._told.get(info.public_key) == len(info.history)
+
+    def _open(self, infos: Iterable[KeyInfo]) -> Iterator[RecordedSigner]:
+        """Active keys of which the log knows, those of the next day too if they are active."""
+        now = self._clock()
+        active = [
+            info
+            for info in infos
+            if info.purpose is Purpose.CODE
+            and info.region == self._region
+            and info.state is KeyState.ACTIVE
+            and now < info.not_after
+        ]
+        for info in sorted(active, key=_by_end):
+            try:
+                signer = self._ring.signer(
+                    info.kid, purpose=Purpose.CODE, region=self._region, clock=self._clock
+                )
+            except KeyLifecycleError:  # moved since the log was told: the next round
+                continue
+            if self._is_told(signer.info):
+                yield signer
+
+
+def _by_end(info: KeyInfo) -> tuple[int, bytes]:
+    return info.not_after, info.kid
+
+
+def _signing(signers: Iterable[RecordedSigner]) -> list[tuple[bytes, int]]:
+    """What tells one set of open signers from another."""
+    return [(signer.kid, len(signer.info.history)) for signer in signers]
