@@ -61,7 +61,7 @@ class Publisher:
     Args:
         writer: The issuer's writer.
         folder: Made where it is missing.
-        signer: A key with the purpose "status"; another one may take its place at any time.
+        signer: A key with the purpose "status".
         list_size: Entries of lists that have to be opened.
     """
 
@@ -118,7 +118,7 @@ class Publisher:
         """Sign and look at the files without keeping the writer; log them; let them appear."""
         authority = self._writer.authority
         made = status_files(
-            contents, self._held(), authority, self._signer, compress, now=now, anew=anew
+            contents, self._held(), authority, self.signer, compress, now=now, anew=anew
         )
         self._writer.run(partial(_logged, made), now=now)
         self._write(made)
@@ -129,7 +129,6 @@ class Publisher:
         open_lists(tx, range(today, today + DAYS_AHEAD), size=self._list_size)
         return Done(None)
 
-<<<<<<< HEAD
     def _contents(self, now: int) -> dict[int, Contents]:
         """All lists that codes may still point to, as of *now*."""
         with read_store(self._writer.engine) as store:
@@ -145,31 +144,8 @@ class Publisher:
             tokens={number: path.read_bytes() for number, path in self._tokens()},
             delta=_read(status / f"{self._region}.delta"),
             snapshot=_read(status / f"{self._region}.snapshot"),
-=======
-    def _sign(self, tx: Tx, changed: frozenset[int] | None) -> "Done[_Files]":
-        tokens: dict[int, bytes] = {}
-        signed = set()
-        for row in tx.store.rows(_LISTS, (tx.now // DAY_S,)):
-            check_list_row(tx.secrets, row)
-            held = self._held(row[0])
-            if held is None or changed is None or row[0] in changed:
-                tokens[row[0]] = self._token(tx, row, held)
-                signed.add(row[0])
-            else:
-                tokens[row[0]] = held
-        snapshot = sign_snapshot(
-            Snapshot(
-                region=tx.authority.issuer.region,
-                issued_at=tx.now,
-                exp=tx.now + _LIFE_S,
-                trust_version=tx.authority.trust.version,
-                digests={number: hashlib.sha256(data).digest() for number, data in tokens.items()},
-            ),
-            self.signer,
->>>>>>> 6260a87 (Renew keys and trust list while the issuer runs, and tell the log of every move before a key signs)
         )
 
-<<<<<<< HEAD
     def _write(self, made: StatusFiles) -> None:
         status = self._folder / "status"
         for number, token in made.tokens.items():
@@ -179,59 +155,6 @@ class Publisher:
         # No code points to the others any more, and no snapshot names them.
         for number, path in self._tokens():
             if number not in made.lists:
-=======
-    def _held(self, number: int) -> bytes | None:
-        """What is published under this number."""
-        try:
-            return (self._folder / "status" / f"{number}.cwt").read_bytes()
-        except FileNotFoundError:
-            return None
-
-    def _token(self, tx: Tx, row: Row, held: bytes | None) -> bytes:
-        number, _, size, _, _ = row
-        changes = {index: Status(status) for index, status in tx.store.rows(_CHANGES, (number,))}
-        first = lost_positions(tx.store, tx.secrets).get(number)
-        if first is not None:
-            changes = lost_statuses(tx.secrets, number, size, first) | changes
-        token = sign_status_list(
-            pack_statuses(changes, entries=size),
-            uri=f"{tx.authority.issuer.status_base}{number}.cwt",
-            issued_at=tx.now,
-            exp=tx.now + _LIFE_S,
-            ttl=_TTL_S,
-            signer=self.signer,
-        )
-        trust = tx.authority.trust
-        try:
-            accept_status_list(_readable(held, trust, tx.now), token, trust, now=tx.now)
-        except StatusListError as error:
-            raise PublishError(f"list {number}: a verifier would say: {error}") from error
-        return token
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """What is to appear under status/, once it is logged."""
-
-    files: Mapping[str, bytes]
-    published: Published
-    ours: range
-    current: frozenset[int]
-
-    def write(self, folder: Path) -> Published:
-        status = folder / "status"
-        for name, data in self.files.items():
-            if name.endswith(".cwt"):
-                replace_public(status / name, data)
-        for name, data in self.files.items():
-            if name.endswith(".snapshot"):
-                replace_public(status / name, data)
-        # No code points to these any more, and no snapshot names them. Another issuer may publish
-        # into the same folder: its lists are not ours to take away.
-        for path in status.glob("*.cwt"):
-            number = int(path.stem)
-            if number in self.ours and number not in self.current:
->>>>>>> 6260a87 (Renew keys and trust list while the issuer runs, and tell the log of every move before a key signs)
                 path.unlink()
 
     def _tokens(self) -> list[tuple[int, Path]]:

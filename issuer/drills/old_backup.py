@@ -93,12 +93,8 @@ def _play(scene: Scene) -> None:
 def _week(world: World, people: list[bytes], codes: list[str]) -> _Week:
     grandmother, visitor, grandson = people
     for day in range(1, _DAYS + 1):
-<<<<<<< HEAD
         world.clock.wait(DAY_S - SPREAD_S)
-=======
-        world.clock.wait(DAY_S - 60)
         world.office.renew_keys()
->>>>>>> 6260a87 (Renew keys and trust list while the issuer runs, and tell the log of every move before a key signs)
         codes += [world.paper_code(subject, key=f"day {day}") for subject in people]
         world.publish()
     world.report_contact(visitor)
