@@ -18,6 +18,7 @@ from tests.cbor_support import text_of
 from tests.code_support import NOW
 from tests.fuzz.mutate import Mutator
 from tests.vectors import generate_log as log
+from tests.vectors import generate_status_delta as delta
 from tests.vectors import generate_status_list as status
 from tests.vectors import generate_trust_list as trust
 from tests.vectors.cases import Case
@@ -129,6 +130,23 @@ def _status_lists(seed: int, name: str) -> Case:
     return Case("status-list", name, "", {}, inputs, {"now": NOW, "world": _PLAIN})
 
 
+def _status_deltas(seed: int, name: str) -> Case:
+    damage = _Damage(seed)
+    choice = damage.random.choice
+    changes = choice(
+        (b"\x02\x03", b"\x02\x03", b"", b"\x03", b"\x80\x00", b"\x02\x80\x01", b"\xff\x0f")
+    )
+    numbered = {choice((1, 1, 1, 1, 2, 2001)): changes}
+    content = delta.members(lists=delta.stream(numbered), at=delta.AT + choice((0, 0, 60, -60)))
+    payload = damage.value(content) if choice((True, False)) else cbor2.dumps(content)
+    offered = delta.signed(cbor2.loads(payload))
+    before = delta.token(*delta.BEFORE, issued_at=NOW - choice((3_600, 3_600, 60, 86_401)))
+    after = choice((delta.AFTER, delta.AFTER, delta.BEFORE, (0, 1, 1, 2)))
+    held = choice((None, None, delta.good()))
+    vector = delta.update(name, "", "", offered, after=after, before=before, held=held)
+    return vector.case()
+
+
 @cache
 def _log_case(area: str, name: str) -> Case:
     return next(case for case in log.cases(area) if case.name == name)
@@ -164,6 +182,7 @@ MAKERS: Final[dict[str, Callable[[int, str], Case]]] = {
     "code": _codes,
     "trust-list": _trust_lists,
     "status-list": _status_lists,
+    "status-delta": _status_deltas,
     "checkpoint": _checkpoints,
     "log-proof": _proofs,
     "cbor": _items,

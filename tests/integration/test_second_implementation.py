@@ -13,7 +13,7 @@ from tests.vectors.ours import answer
 from tests.vectors.run import ask
 
 NODE: Final = Path(__file__).parents[1] / "peers" / "node" / "conformance.mjs"
-INPUTS: Final = 250
+INPUTS: Final = 150
 #: Of two defects in steps 3 and 4 of docs/spec/trust-list.md any may give the error.
 ANY_OF: Final = {f"TrustList{name}Error" for name in (
     "Format", "Key", "Range", "Successor", "Environment",

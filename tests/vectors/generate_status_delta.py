@@ -141,6 +141,7 @@ def update(  # noqa: PLR0913 - what an update can differ in
 def vectors() -> Iterator[Vector]:
     """Every vector."""
     yield from _good()
+    yield from _snapshots()
     yield from _envelopes()
     yield from _members()
     yield from _changes()
@@ -167,6 +168,50 @@ def _good() -> Iterator[Vector]:
     one = good(lists=stream({1: encode_changes({2: S})}))
     about = "Superseded does not undo withdrawn: the union."
     yield update("good-superseded-over-withdrawn", about, "accepted", one, after=BEFORE)
+
+
+def _snapshots() -> Iterator[Vector]:
+    delta = good()
+    digests = {1: contents_digest(packed(*AFTER))}
+    whole = {1: SHAANXI.region, 2: AT, 3: AT + DAY_S, 4: 7, 5: digests, 6: sha256(delta).digest()}
+
+    def wrong(
+        name: str,
+        about: str,
+        error: str,
+        changed: Mapping[int, object],
+        *,
+        by: str = "610000 status",
+    ) -> Vector:
+        content = {
+            label: value for label, value in {**whole, **changed}.items() if value is not None
+        }
+        snapshot = signed(content, by=signer(by), typ=SNAPSHOT_TYP)
+        vector = update(f"snapshot-{name}", about, error, delta)
+        return replace(vector, snapshot=snapshot)
+
+    form, scope, ended = (f"StatusList{error}Error" for error in ("Format", "Scope", "Expired"))
+    for label in whole:
+        yield wrong(f"member-{label}-missing", "A member is missing.", form, {label: None})
+    yield wrong("extra-member", "A closed profile.", form, {7: 0})
+    yield wrong("digest-31", "A digest is a byte short.", form, {6: bytes(31)})
+    short = {5: {1: bytes(31)}}
+    yield wrong("list-digest-31", "A list's digest is a byte short.", form, short)
+    yield wrong("time-true", "True is not a time.", form, {2: True})
+    yield wrong("other-region", "B signs for A.", scope, {}, by="230000 status")
+    foreign = {5: {**digests, HEILONGJIANG.first_list: bytes(32)}}
+    yield wrong("foreign-list", "A names a list of B.", scope, foreign)
+    code_key = "StatusListSignerError"
+    yield wrong("signer-code-key", "Not a status key.", code_key, {}, by="610000 code")
+    future = {2: NOW + 1}
+    yield wrong("in-the-future", "From the next second.", ended, future)
+    yield wrong("ended", "Until this second.", ended, {3: NOW})
+    week = {2: NOW - DAY_S - 1, 3: NOW + DAY_S}
+    yield wrong("older-than-24-h", "Whatever end it names.", ended, week)
+    newer = "SnapshotError"
+    yield wrong("newer-trust-list", "It goes by one that is withheld.", newer, {4: 8})
+    yield wrong("other-delta", "It names another delta.", newer, {6: bytes(32)})
+    yield wrong("list-not-named", "It names no list 1.", newer, {5: {2: bytes(32)}})
 
 
 def _envelopes() -> Iterator[Vector]:
