@@ -35,11 +35,11 @@ __all__ = ["SET_SIZE", "Reissued", "reissue"]
 
 #: Batches of one transaction.
 SET_SIZE: Final = 2_000
-_FIRST: Final = b""
 _COLUMNS: Final = "event_id, subject, request_hash, colour, issued_at, exp, sealed"
 _LIVE: Final = (
     f"SELECT {_COLUMNS} FROM code_batch"  # noqa: S608 - our own words
-    " WHERE event_id > ? AND exp > ? AND taken_back IS NULL ORDER BY event_id LIMIT ?"
+    " WHERE (subject, event_id) > (?, ?) AND exp > ? AND taken_back IS NULL"
+    " ORDER BY subject, event_id LIMIT ?"
 )
 
 
@@ -83,11 +83,18 @@ class _Affected(NamedTuple):
     colour: int
 
 
+class _Place(NamedTuple):
+    """The last batch of a set, in the order of people: new batches lie behind, and not ahead."""
+
+    subject: bytes
+    event_id: bytes
+
+
 class _Step(NamedTuple):
     """One set's result, and where the next one begins; None: there is none."""
 
     done: Reissued
-    after: bytes | None
+    after: _Place | None
 
 
 def reissue(writer: Writer, kid: bytes, *, now: int, set_size: int = SET_SIZE) -> Reissued:
@@ -102,7 +109,7 @@ def reissue(writer: Writer, kid: bytes, *, now: int, set_size: int = SET_SIZE) -
     """
     if any(signer.kid == kid and signer.may_sign(now) for signer in writer.authority.code_keys):
         raise KeyInUseError(f"key {kid.hex()} may still sign: celadon keys compromise")
-    total, after = Reissued(), _FIRST
+    total, after = Reissued(), _Place(b"", b"")
     while True:
         step = _next_set(writer, kid, after, set_size, now=now)
         total += step.done
@@ -111,7 +118,7 @@ def reissue(writer: Writer, kid: bytes, *, now: int, set_size: int = SET_SIZE) -
         after = step.after
 
 
-def _next_set(writer: Writer, kid: bytes, after: bytes, size: int, *, now: int) -> _Step:
+def _next_set(writer: Writer, kid: bytes, after: _Place, size: int, *, now: int) -> _Step:
     """The next set; where a damaged row spoils it, batch by batch."""
     try:
         return writer.run(partial(_step, kid=kid, after=after, size=size), now=now)
@@ -121,7 +128,7 @@ def _next_set(writer: Writer, kid: bytes, after: bytes, size: int, *, now: int) 
         raise
 
 
-def _one_by_one(writer: Writer, kid: bytes, after: bytes, size: int, *, now: int) -> _Step:
+def _one_by_one(writer: Writer, kid: bytes, after: _Place, size: int, *, now: int) -> _Step:
     total, last = Reissued(), after
     for _ in range(size):
         try:
@@ -135,15 +142,15 @@ def _one_by_one(writer: Writer, kid: bytes, after: bytes, size: int, *, now: int
     return _Step(total, last)
 
 
-def _skipped(tx: Tx, after: bytes) -> Done[_Step]:
+def _skipped(tx: Tx, after: _Place) -> Done[_Step]:
     """Past a batch that cannot be read."""
-    ((event_id, *_),) = tx.store.rows(_LIVE, (after, tx.now, 1))
-    return Done(_Step(Reissued(seen=1, damaged=1), event_id))
+    ((event_id, subject, *_),) = tx.store.rows(_LIVE, (*after, tx.now, 1))
+    return Done(_Step(Reissued(seen=1, damaged=1), _Place(subject, event_id)))
 
 
-def _step(tx: Tx, kid: bytes, after: bytes, size: int) -> Done[_Step]:
-    rows = tx.store.rows(_LIVE, (after, tx.now, size))
-    following = rows[-1][0] if len(rows) == size else None
+def _step(tx: Tx, kid: bytes, after: _Place, size: int) -> Done[_Step]:
+    rows = tx.store.rows(_LIVE, (*after, tx.now, size))
+    following = _Place(rows[-1][1], rows[-1][0]) if len(rows) == size else None
     keys = person_keys(tx.store, tx.secrets, sorted({row[1] for row in rows}))
     affected = _affected(rows, keys, kid, now=tx.now)
     if not affected:
