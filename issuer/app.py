@@ -304,7 +304,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
             desk=Desk(gate, people, writer, clock=clock),
             publisher=Publisher(writer, settings.public, room.renew_status()),
             erasures=erasures,
-            exchange=Exchange(writer, people, evidence_key, keystore.openers(), clock),
+            exchange=Exchange(writer, people, evidence_key, keystore.openers, clock),
             self_source=source,
             engine=engine,
         )

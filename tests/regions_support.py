@@ -174,8 +174,8 @@ def _side(folder: Path, region: str, post: Post, clock: Clock) -> Iterator[Side]
         sessions = Sessions(opened.engine, SECRETS.rows)
         people, enrolment = enrolment_over(opened, sessions, Phones(), clock)
         exchange = Exchange(
-            opened.writer, people, region_signer(region, Purpose.EVIDENCE), (opener(region),),
-            clock, post.carry,
+            opened.writer, people, region_signer(region, Purpose.EVIDENCE),
+            lambda: (opener(region),), clock, post.carry,
         )  # fmt: skip
         side = Side(region, opened, exchange, enrolment, clock)
         post.sides[region] = side

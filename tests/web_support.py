@@ -162,7 +162,7 @@ async def serving(
         sessions = Sessions(engine, SECRETS.rows)
         people, enrolment = enrolment_over(opened, sessions, phones, clock)
         gate = Gate(opened.audit_engine, opened.log)
-        exchange = Exchange(writer, people, signer(Purpose.EVIDENCE.value), (), clock)
+        exchange = Exchange(writer, people, signer(Purpose.EVIDENCE.value), tuple, clock)
         with Issuing(writer, clock=clock) as issuing:
             services = Services(
                 clock, sessions, enrolment, issuing, opened.log, gate,

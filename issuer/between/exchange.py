@@ -54,7 +54,8 @@ class Exchange:
         writer: Of the issuer's database.
         people: Over the same database, for index entries.
         signer: Of our EVIDENCE key.
-        openers: Of our receiving keys.
+        openers: Gives those of our receiving keys; asked anew for each notice, so that a key that
+            was renewed or compromised meanwhile counts at once.
         clock: The present second; read when the writing begins.
         carry: How notices travel; over HTTP by default.
     """
@@ -62,7 +63,7 @@ class Exchange:
     writer: Writer
     people: People
     signer: MessageSigner
-    openers: Sequence[BoxOpener]
+    openers: Callable[[], Sequence[BoxOpener]]
     clock: Callable[[], int]
     carry: Carry = _by_http
 
@@ -181,7 +182,7 @@ class Exchange:
         return open_notice(
             data,
             region=authority.issuer.region,
-            openers=self.openers,
+            openers=self.openers(),
             trust=authority.trust,
             now=self.clock() if now is None else now,
         )

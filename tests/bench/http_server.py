@@ -69,7 +69,7 @@ async def _celadon(folder: Path, port: int) -> None:
         enrolment.register(Identity("王小明", "+8613800138000"), "610113")
         request = enrolment.ask("王小明", "+8613800138000")
         bound = enrolment.confirm(request, phones.last_code())
-        exchange = Exchange(opened.writer, people, signer(Purpose.EVIDENCE.value), (), clock)
+        exchange = Exchange(opened.writer, people, signer(Purpose.EVIDENCE.value), tuple, clock)
         issuing = stack.enter_context(Issuing(opened.writer, clock=clock))
         made = await issuing.issue(CodeRequest(bound.subject, f"bench-{os.getpid()}-0123456789"))
         if not isinstance(made, Issued):

@@ -5,6 +5,7 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from issuer.between.post import PATH, inbox_of
 from issuer.identity import Identity
 from issuer.web.appkeys import EXCHANGE, SOON
 from keys.lifecycle import Purpose
+from keys.sealedbox import BoxOpener
 from tests.issuing_support import NOW
 from tests.regions_support import (
     HEILONGJIANG,
@@ -58,8 +60,12 @@ def _introduce(there: Site, here: Site) -> None:
         writer = site.desk.writer
         writer.authority = replace(writer.authority, trust=trust, issuer=issuer)
         signer = region_signer(region, Purpose.EVIDENCE)
-        exchange = Exchange(writer, site.people, signer, (opener(region),), site.clock)
+        exchange = Exchange(writer, site.people, signer, partial(_openers, region), site.clock)
         site.app._state[EXCHANGE] = exchange  # the application is frozen while it serves
+
+
+def _openers(region: str) -> tuple[BoxOpener, ...]:
+    return (opener(region),)
 
 
 def exchange_of(site: Site) -> Exchange:
