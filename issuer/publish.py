@@ -172,15 +172,13 @@ def _contents(store: Store, secrets: Secrets, row: Row, lost: int | None, now: i
     """A list as of *now*. *lost*: the place of its order from which on codes were lost, if any."""
     check_list_row(secrets, row)
     number, day, size, _, _ = row
-    gone = {} if lost is None else lost_statuses(secrets, number, size, lost)
+    gone = b"" if lost is None else lost_statuses(secrets.positions, number, size, lost)
     changes = [
         Change(position, Status(status), due_at)
         for position, status, due_at in store.rows(_CHANGES, (number, now))
     ]
     marked = [each for each in decoys(secrets.positions, number, size, day) if each.due_at <= now]
-    # So many are no matter for a delta: venues fetch such a list. What is known goes last.
-    unknown = (Change(position, status, 0) for position, status in gone.items())
-    return Contents(size, (*unknown, *marked, *changes))
+    return Contents(size, (*marked, *changes), gone)
 
 
 def _logged(made: StatusFiles, tx: Tx) -> Done[None]:

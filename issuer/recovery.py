@@ -31,7 +31,7 @@ from issuer.core import Secrets
 from issuer.erasures import Erasures
 from issuer.errors import RecoveryError, RestoredError
 from issuer.lists import check_list_row, list_mac
-from issuer.lostpositions import lose_positions
+from issuer.lostpositions import lose_positions, lost_positions, lost_statuses
 from issuer.mint import DAY_S
 from issuer.people import People
 from issuer.reconcile import read_position, write_position
@@ -127,17 +127,18 @@ def published_lists(public: Path, trust: TrustList, issuer: ListedIssuer) -> dic
     """
     found = {}
     status = public / "status"
+    try:
+        delta = recall_delta((status / f"{issuer.region}.delta").read_bytes(), trust)
+    except (StatusListError, FileNotFoundError) as error:
+        raise RecoveryError(f"the published delta: {error}") from error
     for number in _numbers(public):
         if not issuer.first_list <= number <= issuer.last_list:
             continue
         try:
             held = recall_status_list((status / f"{number}.cwt").read_bytes(), trust)
-            delta = recall_delta((status / f"{issuer.region}.delta").read_bytes(), trust)
-            if number in delta.changes:
-                held = apply_delta(held, delta)
+            found[number] = apply_delta(held, delta) if number in delta.changes else held
         except (StatusListError, FileNotFoundError) as error:
             raise RecoveryError(f"published list {number}: {error}") from error
-        found[number] = held
     return found
 
 
@@ -168,13 +169,13 @@ def reconcile_copies(  # noqa: PLR0913 - everything that outlived the databases
     rows = {row[0]: row for row in tx.store.rows(_LISTS)}
     for row in rows.values():
         check_list_row(tx.secrets, row)
-    kept = _keep(tx, published)
     for number, _, size, cursor, _ in rows.values():
         lose_positions(tx, number, cursor)
         _use_up(tx, number, rows[number][1], size)
     for number in published.keys() - rows.keys():
         lose_positions(tx, number, 0)
         _add(tx, number, tx.now // DAY_S + _DAYS_AHEAD, published[number].size)
+    kept = _keep(tx, published)
     next_list = _leave_numbers_out(tx, max([*rows, *published], default=-1))
     erased, events = _erase_again(tx, people, erasures, log)
     for statement in _UNBIND:
@@ -188,12 +189,17 @@ def reconcile_copies(  # noqa: PLR0913 - everything that outlived the databases
 
 def _keep(tx: Tx, published: Mapping[int, StatusList]) -> int:
     """Whatever was taken back in public stays so."""
-    taken = [
-        (number, index, status)
-        for number, held in published.items()
-        for index in range(held.size)
-        if (status := held.status(index))
-    ]
+    lost = lost_positions(tx.store, tx.secrets)
+    taken = []
+    for number, held in published.items():
+        below = lost_statuses(tx.secrets.positions, number, held.size, lost[number])
+        for byte in range(len(below)):
+            if held.packed[byte] == below[byte]:
+                continue
+            for index in range(4 * byte, 4 * byte + 4):
+                status = held.status(index)
+                if status and status != below[byte] >> 2 * (index & 3) & 3:
+                    taken.append((number, index, status))
     before = _changes(tx)
     tx.store.many(_CHANGE, taken)
     return _changes(tx) - before

@@ -77,8 +77,9 @@ class Positions:
 
     def _unordered(self, row: Row) -> Iterator[Finding]:
         number, _, size, cursor, _ = row
-        given_out = bytearray(size)
-        for index in positions(self._secrets.positions, number, size, first=0, count=cursor):
+        given_out = bytearray((cursor == size,)) * size  # all, or those that follow
+        given = 0 if cursor == size else cursor
+        for index in positions(self._secrets.positions, number, size, first=0, count=given):
             given_out[index] = 1
         # As numbers of a byte an entry: a loop over all entries of all lists takes minutes.
         used, given = (int.from_bytes(each) for each in (self._used[number], given_out))

@@ -59,15 +59,27 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A list as of now. *changes*: those that are due."""
+    """A list as of now.
+
+    Attributes:
+        changes: Those that are due.
+        below: A packed list that they are written over, where codes were lost. A delta says
+            nothing of it: venues fetch such a list.
+    """
 
     size: int
     changes: tuple[Change, ...]
+    below: bytes = b""
 
     def packed(self) -> bytes:
-        return pack_statuses(
-            {position: status for position, status, _ in self.changes}, entries=self.size
-        )
+        statuses = {position: status for position, status, _ in self.changes}
+        if not self.below:
+            return pack_statuses(statuses, entries=self.size)
+        packed = bytearray(self.below)
+        for position, status in statuses.items():
+            shift = 2 * (position & 3)
+            packed[position >> 2] = packed[position >> 2] & ~(3 << shift) | status << shift
+        return bytes(packed)
 
 
 @dataclass(frozen=True, slots=True)
