@@ -10,7 +10,6 @@ from issuer.drills.host import Host, hosting
 from issuer.drills.scene import Drill, Scene
 from issuer.drills.thief import forged_issuer
 from issuer.drills.world import GRANDMOTHER, HOUR_S, VISITOR, Venue, World, open_world
-from issuer.lists import SPREAD_S
 from verifier.cache import TRUST_LIST
 from verifier.check import Reason
 
@@ -82,8 +81,8 @@ def _play(scene: Scene) -> None:
         verdicts, ages = set(), set()
         for hour in range(_HOURS):
             attacker.last = _copy(world.public, attacker.work / f"public-{hour}")
-            world.clock.wait(HOUR_S - SPREAD_S)
-            world.publish()
+            world.clock.wait(HOUR_S - 10)
+            world.office.maintain()  # as upkeep does: what changed, and lists that are an hour old
             name = attacker.attack(hour)
             refused[name] += sum(
                 problem.text.startswith(host.url) for problem in door.update().problems
@@ -106,6 +105,8 @@ def _alone(scene: Scene, attacker: _Attacker, door: Venue, shown: tuple[str, str
     world, host = attacker.world, attacker.host
     right = (Reason.ADMITTED, Reason.SUPERSEDED)
     scene.chapter("Another day, and the hostile host is the only one")
+    world.publish()
+    door.update(str(world.public))
     attacker.last = _copy(world.public, attacker.work / "public-last")
     verdicts, ages = set(), []
     for hour in range(_HOURS):
