@@ -6,7 +6,7 @@ taken back, nobody can tell the codes taken back but for a range as wide as the 
 follows from the positions secret: nothing is stored, and an auditor with the secret tells a decoy
 from a change that nobody made.
 
-Spec page: docs/spec/issuing.md; ADR 0011.
+Spec page: docs/spec/issuing.md; ADR 0010.
 """
 
 import sys

@@ -6,7 +6,7 @@ permutation by construction, so no position can come twice, and without the key 
 be guessed. Each position is computed when it is needed; the database keeps one number per list,
 how many are used.
 
-Spec page: docs/spec/issuing.md; ADR 0011.
+Spec page: docs/spec/issuing.md; ADR 0010.
 """
 
 import hashlib
