@@ -3,11 +3,11 @@
 Everything is opened here, once, and closed in the opposite order. `init` makes what `office` opens.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 from sqlalchemy import Engine
@@ -31,15 +31,20 @@ from issuer.keyroom import Clock, KeyRoom, newest_signer
 from issuer.models import metadata
 from issuer.outbox import CodeDelivery, LimitedDelivery, LocalOutbox
 from issuer.people import IndexCost, People, PeopleKeys
-from issuer.policy import read_risk_table, read_rules, risk_table_version, rules_version
+from issuer.policy import (
+    Policy,
+    read_risk_table,
+    read_rules,
+    risk_table_version,
+    rules_version,
+)
 from issuer.publish import Publisher
 from issuer.publishedlists import PublishedLists
 from issuer.reassess import run_jobs, run_windows
 from issuer.reconcile import Difference, reconcile
 from issuer.recovery import require_reconciled
-from issuer.risk import RiskTable, sign_risk_table
+from issuer.risk import sign_risk_table
 from issuer.rules import sign_rules
-from issuer.ruletypes import RuleSet
 from issuer.settings import Settings, read_passphrase
 from issuer.shards import codes_left
 from issuer.store import read_store
@@ -54,9 +59,6 @@ from keys.trustlist import TrustList
 from keys.trustplace import TRUST_LIST_FILE, newer_trust_list
 
 __all__ = ["Office", "init", "office", "sign_policy"]
-
-#: Rules and risks that decide.
-Policy: TypeAlias = tuple[RuleSet, RiskTable]
 
 KEK: Final = "people-kek"
 PEPPER: Final = "people-pepper"
@@ -235,7 +237,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
     clock: Clock,
     cost: IndexCost | None = None,
     delivery: CodeDelivery | None = None,
-    in_force: Policy | None = None,
+    in_force: Callable[[TrustList], Policy] | None = None,
     restored: bool = False,
 ) -> Iterator[Office]:
     """Open everything; recover what an earlier run owed the log; close it at the end.
@@ -246,7 +248,8 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         clock: The present second.
         cost: Of an index entry; the same for ever.
         delivery: To phones; the local outbox by default.
-        in_force: What decides until something is adopted: for whoever is about to adopt.
+        in_force: Gives, under the trust list in force, what decides until something is adopted:
+            for whoever is about to adopt.
         restored: Open copies that are older than what was published: for `issuer.comeback` alone.
 
     Raises:
@@ -260,7 +263,9 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         checkpoints = newest_signer(keystore, Purpose.CHECKPOINT, region, clock)
         log = Log(audit_engine, checkpoints, settings.log_origin)
         room = KeyRoom(settings, keystore, _code_keys(keystore, token), log, clock)
-        policy = _adopted(engine, room.trust) or in_force
+        policy = _adopted(engine, room.trust)
+        if policy is None and in_force is not None:
+            policy = in_force(room.trust)
         if policy is None:
             raise NotReadyError("no rules are in force yet: celadon adopt")
         writer = Writer(engine, log, secrets, _authority(settings, room, policy))

@@ -7,7 +7,6 @@ that may still be in use and marks each position; the same transaction stages on
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from audit.events import Event, Kind
@@ -27,7 +26,7 @@ from verifier.claims import (
 from verifier.statuslist import Status
 
 __all__ = [
-    "BatchHead", "OpenBatch", "TakenBack", "batch_id", "batches_open", "codes_by_key",
+    "BatchHead", "OpenBatch", "batch_id", "batches_open", "codes_by_key",
     "codes_digest", "codes_of", "find_batches", "insert_batches", "issued_event", "person_keys",
     "replacement_id", "take_back", "take_back_batches",
 ]  # fmt: skip
@@ -163,19 +162,6 @@ def find_batches(store: Store, secrets: Secrets, event_ids: Sequence[bytes]) -> 
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class TakenBack:
-    """What taking back did.
-
-    Attributes:
-        events: To be staged.
-        lists: The numbers of the status lists to publish again.
-    """
-
-    events: list[Event]
-    lists: frozenset[int]
-
-
 class OpenBatch(NamedTuple):
     """A batch that was not taken back, and those of its codes that are still good."""
 
@@ -205,7 +191,7 @@ def batches_open(
     ]
 
 
-def take_back(tx: Tx, subjects: Sequence[bytes], status: Status) -> TakenBack:
+def take_back(tx: Tx, subjects: Sequence[bytes], status: Status) -> list[Event]:
     """Mark every code that these people may still hold. One event for each person who had one.
 
     Each becomes public at a moment of its own (`issuer.lists.due_at`).
@@ -222,7 +208,7 @@ def take_back(tx: Tx, subjects: Sequence[bytes], status: Status) -> TakenBack:
     return take_back_batches(tx, opened, status)
 
 
-def take_back_batches(tx: Tx, opened: Iterable[OpenBatch], status: Status) -> TakenBack:
+def take_back_batches(tx: Tx, opened: Iterable[OpenBatch], status: Status) -> list[Event]:
     """As `take_back`, but these batches only."""
     changes: list[tuple[int, int, int, int]] = []
     batches: dict[bytes, list[bytes]] = {}
@@ -256,4 +242,4 @@ def take_back_batches(tx: Tx, opened: Iterable[OpenBatch], status: Status) -> Ta
         ],
     )
     tx.store.many(_CHANGE, changes)
-    return TakenBack(events, frozenset(number for number, *_ in changes))
+    return events

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -29,22 +30,27 @@ from issuer.drills.cli import drill
 from issuer.errors import IssuerError
 from issuer.evidence_store import take_notice
 from issuer.issuing import Issuing
+from issuer.keyroom import newest_signer
 from issuer.outbox import LocalOutbox
+from issuer.policy import Policy, verify_policy
 from issuer.reassess import run_jobs
 from issuer.regions import load_regions
 from issuer.reissue import reissue
 from issuer.replay import Replay
-from issuer.risk import RiskLevel, shipped_risk_table
-from issuer.rules import parse_rules, shipped_rules
+from issuer.risk import RiskLevel, shipped_risk_table, sign_risk_table
+from issuer.rules import parse_rules, shipped_rules, sign_rules
 from issuer.settings import Settings, SettingsError, from_env, read_passphrase
 from issuer.web.factory import make_app
 from issuer.web.server import Runner, require_c_extensions
 from keys.arguments import KID
 from keys.cli import keys
+from keys.cose import MessageSigner
 from keys.errors import KeysError
 from keys.instants import format_time
+from keys.lifecycle import Purpose
 from keys.store import Keystore
 from keys.trustcli import trust
+from keys.trustlist import TrustList
 
 __all__ = ["main"]
 
@@ -109,25 +115,46 @@ def init_command() -> None:
 
 @main.command()
 @click.argument("rule_set", default="shaanxi-2020-12")
-@click.option("--risk-table", default="2020-12-13", show_default=True, help="Shipped risk table.")
+@click.option(
+    "--risk-table", default="2020-12-13", show_default=True,
+    help="A shipped risk table, or a signed one in a file that ends in .cbor.",
+)  # fmt: skip
 def adopt(rule_set: str, risk_table: str) -> None:
-    """Sign RULE_SET and a risk table with our key, put them in force, and decide anew.
+    """Put RULE_SET and a risk table in force, and decide anew.
 
-    RULE_SET is the name of a shipped one, or a file that ends in .json.
+    RULE_SET is the name of a shipped one or a file that ends in .json, which our key signs; or a
+    file that ends in .cbor, signed by a rules key of the trust list: what another region published,
+    and what the trust list pins.
     """
     settings, keystore = _opened()
-    rules = (
-        parse_rules(Path(rule_set).read_bytes(), now=_now())
-        if rule_set.endswith(".json")
-        else shipped_rules(rule_set, now=_now())
-    )
-    policy = rules, shipped_risk_table(risk_table)
-    with office(settings, keystore, clock=_now, in_force=policy) as opened:
-        opened.adopt(*sign_policy(keystore, policy, region=settings.region, clock=_now))
+    signer = partial(newest_signer, keystore, Purpose.RULES, settings.region, _now)
+    documents = _rules_document(rule_set, signer), _risk_document(risk_table, signer)
+
+    def offered(trust_list: TrustList) -> Policy:
+        return verify_policy(documents, trust_list, now=_now())
+
+    with office(settings, keystore, clock=_now, in_force=offered) as opened:
+        opened.adopt(*documents)
         opened.publish()
+        authority = opened.writer.authority
     click.echo(
-        f"in force: {rules.id} version {rules.version}, risk table of {risk_table}; published"
+        f"in force: {authority.rules.id} version {authority.rules.version}, risk table version "
+        f"{authority.risks.version}; published"
     )
+
+
+def _rules_document(name: str, signer: Callable[[], MessageSigner]) -> bytes:
+    if name.endswith(".cbor"):
+        return Path(name).read_bytes()
+    if name.endswith(".json"):
+        return sign_rules(parse_rules(Path(name).read_bytes(), now=_now()), signer())
+    return sign_rules(shipped_rules(name, now=_now()), signer())
+
+
+def _risk_document(name: str, signer: Callable[[], MessageSigner]) -> bytes:
+    if name.endswith(".cbor"):
+        return Path(name).read_bytes()
+    return sign_risk_table(shipped_risk_table(name), signer())
 
 
 @main.command()

@@ -89,13 +89,11 @@ class Judged:
         decisions: The present decision about everybody asked for.
         events: To be staged.
         recoloured: Whose colour is another one now.
-        lists: Status lists to publish again.
     """
 
     decisions: dict[bytes, Decision]
     events: list[Event]
     recoloured: list[bytes]
-    lists: frozenset[int]
 
 
 def evidence_of(store: Store, subjects: Sequence[bytes]) -> dict[bytes, list[Evidence]]:
@@ -158,8 +156,8 @@ def judge(tx: Tx, subjects: Sequence[bytes], cause: Cause) -> Judged:
     tx.store.many(_DECIDE, fresh)
     recoloured = [new.subject for new in fresh if _colour(held.get(new.subject)) != new.colour]
     taken = take_back(tx, recoloured, Status.SUPERSEDED)
-    events = [decided_event(new) for new in fresh] + taken.events
-    return Judged(decisions, events, recoloured, taken.lists)
+    events = [decided_event(new) for new in fresh] + taken
+    return Judged(decisions, events, recoloured)
 
 
 def _colour(decision: Decision | None) -> int | None:

@@ -168,7 +168,7 @@ class Desk:
     def _printed(self, subject: bytes, idempotency_key: str) -> dict[Field, object]:
         def work(tx: Tx) -> Done[list[Result]]:
             made = issue(tx, [CodeRequest(subject, idempotency_key)])
-            return Done(made.results, made.events, made.repeated, made.lists)
+            return Done(made.results, made.events, made.repeated)
 
         (made,) = self._writer.run(work, now=self._clock())
         match made:

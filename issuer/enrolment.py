@@ -104,8 +104,7 @@ class Enrolment:
         # What another region said before we knew this person.
         told = claim(tx, registered.subject, identity.name, digests)
         made = _event(tx, EventKind.PERSON_REGISTERED, registered.subject)
-        lists = recorded.lists | told.lists
-        return Done(registered, [made, *recorded.events, *told.events], lists=lists)
+        return Done(registered, [made, *recorded.events, *told.events])
 
     def ask(self, name: str, phone: str) -> str:
         """Send a one-time code to *phone*; the request that it will confirm."""
@@ -186,7 +185,7 @@ class Enrolment:
             erased = _event(tx, EventKind.PERSON_ERASED, subject)
             # Before the commit: a copy of the databases must never know less than this note.
             self._erasures.note(subject)
-            return Done(None, [*taken.events, erased], lists=taken.lists)
+            return Done(None, [*taken, erased])
 
         self._writer.run(work, now=self._clock())
         self._sessions.forget(subject)

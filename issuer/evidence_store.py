@@ -112,7 +112,7 @@ def take_notice(tx: Tx, signed: bytes) -> Done[Notice]:
     tag = notice_mac(tx.secrets, source, notice.number)
     tx.store.run(_NOTICE, (source, notice.number, tag))
     events = [*recorded.events, *retracted.events]
-    return Done(notice, events, lists=recorded.lists | retracted.lists)
+    return Done(notice, events)
 
 
 def notice_mac(secrets: Secrets, source: str, number: int) -> bytes:
@@ -155,7 +155,7 @@ def _held(tx: Tx, subjects: list[bytes]) -> dict[tuple[bytes, bytes], Evidence]:
 
 def _decided(tx: Tx, subjects: list[bytes], events: list[Event]) -> Done[int]:
     judged = judge(tx, list(dict.fromkeys(subjects)), Cause.EVIDENCE)
-    return Done(len(events), events + judged.events, lists=judged.lists)
+    return Done(len(events), events + judged.events)
 
 
 def _row(entry: Entry) -> tuple[object, ...]:

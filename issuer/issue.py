@@ -121,13 +121,11 @@ class IssuedSet:
         results: One for each request, in their order.
         events: To be staged.
         repeated: Ids of earlier batches; the log must hold them before they are released again.
-        lists: Status lists to publish again, because a colour changed.
     """
 
     results: list[Result]
     events: list[Event]
     repeated: list[bytes]
-    lists: frozenset[int]
 
 
 class Planned(NamedTuple):
@@ -162,7 +160,7 @@ def issue(tx: Tx, requests: Sequence[CodeRequest]) -> IssuedSet:
         for id_, request in zip(ids, requests, strict=True)
     ]
     repeated = [row[0] for row in held.values()]
-    return IssuedSet(results, judged.events + events, repeated, judged.lists)
+    return IssuedSet(results, judged.events + events, repeated)
 
 
 def _require_going_on(tx: Tx) -> None:

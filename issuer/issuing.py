@@ -171,7 +171,7 @@ class Issuing:
 
 def _issue(tx: Tx, requests: list[CodeRequest]) -> Done[list[Result]]:
     made = issue(tx, requests)
-    return Done(made.results, made.events, made.repeated, made.lists)
+    return Done(made.results, made.events, made.repeated)
 
 
 def _deliver(jobs: list[Job]) -> None:

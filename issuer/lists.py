@@ -122,7 +122,6 @@ def _open(tx: Tx, day: int, size: int) -> Row:
         raise ListsExhaustedError(f"all lists up to {issuer.last_list} are in use")
     row = (number, day, size, 0, list_mac(tx.secrets, number, day, size, 0))
     tx.store.run(_NEW, row)
-    tx.opened.add(number)
     return row
 
 

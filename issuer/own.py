@@ -31,7 +31,7 @@ def decide(tx: Tx, subject: bytes) -> Done[Decision]:
     decision = judged.decisions.get(subject)
     if decision is None:
         raise NoPersonError("no decision can be made about this person")
-    return Done(decision, judged.events, lists=judged.lists)
+    return Done(decision, judged.events)
 
 
 def declare(tx: Tx, subject: bytes, declared: Sequence[Declared], *, source: str) -> Done[int]:

@@ -7,7 +7,7 @@ against the trust list whenever it is read.
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from issuer.core import Authority
 from issuer.errors import AdoptionError, IntegrityError, IssuerError, PinnedPolicyError
@@ -22,11 +22,14 @@ from keys.lifecycle import Purpose
 from keys.trustlist import TrustList
 
 __all__ = [
-    "RISK_TABLE_NAME", "read_risk_table", "read_rules", "refreshed", "require_pinned",
-    "risk_table_version", "rules_key", "rules_version",
+    "RISK_TABLE_NAME", "Policy", "read_risk_table", "read_rules", "refreshed", "require_pinned",
+    "risk_table_version", "rules_key", "rules_version", "verify_policy",
 ]  # fmt: skip
 
 T = TypeVar("T")
+
+#: Rules and risks that decide.
+Policy: TypeAlias = tuple[RuleSet, RiskTable]
 
 #: Under which a trust list pins the risk table; a rule set is pinned under its id.
 RISK_TABLE_NAME: Final = "risk-table"
@@ -52,6 +55,20 @@ def rules_key(trust: TrustList, signed: bytes, *, typ: str) -> PublicKey:
     if found is None or found[1].purpose is not Purpose.RULES:
         raise AdoptionError("signed by a key that is not on the trust list for rules")
     return found[1].public_key
+
+
+def verify_policy(documents: tuple[bytes, bytes], trust: TrustList, *, now: int) -> Policy:
+    """A signed rule set and a signed risk table, whichever listed RULES keys signed them.
+
+    Raises:
+        AdoptionError: One of them is not signed by such a key.
+        RulesError, RiskTableError: Refused for what it says.
+    """
+    rules, risks = documents
+    return (
+        verify_rules(rules, rules_key(trust, rules, typ=RULES_TYP), now=now),
+        verify_risk_table(risks, rules_key(trust, risks, typ=RISK_TABLE_TYP)),
+    )
 
 
 def require_pinned(trust: TrustList, signed: bytes, *, name: str, version: int) -> None:

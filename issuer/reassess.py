@@ -152,7 +152,7 @@ def _judge_set(
         result = Reassessed(len(whom), len(judged.recoloured), len(skip))
         if job is not None:
             _move(tx, job[0], result, subjects, at_end=job[1])
-        return Done(_SetResult(result, skip), judged.events, lists=judged.lists)
+        return Done(_SetResult(result, skip), judged.events)
 
     try:
         return writer.run(lambda tx: work(tx, frozenset()), now=now)

@@ -182,9 +182,9 @@ def reconcile_copies(  # noqa: PLR0913 - everything that outlived the databases
         tx.store.run(statement)
     _count_anew(tx, log)
     events.append(_event(tx, lost))
-    lists = frozenset(rows.keys() | published.keys())
+    used_up = len(rows.keys() | published.keys())
     sources = tuple((source, number) for source, number in tx.store.rows(_SOURCES))
-    return Done(Reconciled(next_list, len(lists), kept, erased, sources), events, lists=lists)
+    return Done(Reconciled(next_list, used_up, kept, erased, sources), events)
 
 
 def _keep(tx: Tx, published: Mapping[int, StatusList]) -> int:
@@ -241,7 +241,7 @@ def _erase_again(
     for subject in gone:
         people.erase(tx.store, subject)
     events = [Event(tx.event_id(), Kind.PERSON_ERASED, tx.now, who, {}) for who in gone]
-    return len(gone), [*taken.events, *events]
+    return len(gone), [*taken, *events]
 
 
 def _count_anew(tx: Tx, log: LogReader) -> None:

@@ -171,8 +171,7 @@ def _step(tx: Tx, kid: bytes, after: _Place, size: int) -> Done[_Step]:
     )
     return Done(
         _Step(done, following),
-        [*judged.events, *taken.events, *events],
-        lists=judged.lists | taken.lists,
+        [*judged.events, *taken, *events],
     )
 
 

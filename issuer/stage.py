@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from issuer.adoption import adopt_risk_table
-from issuer.app import Office, Policy, init, office
+from issuer.app import Office, init, office
 from issuer.people import IndexCost
+from issuer.policy import Policy
 from issuer.reassess import Reassessed, run_jobs
 from issuer.settings import Settings, from_env
 from keys.cose import MessageSigner
@@ -196,7 +197,7 @@ def opened(
         site.keystore,
         clock=clock,
         cost=cost or IndexCost(*_COST),
-        in_force=in_force,
+        in_force=lambda _: in_force,
     ) as counters:
         (key,) = site.source.keys()
         region = site.place.region

@@ -1,7 +1,7 @@
 """What every set-oriented function of the core is given: one transaction and its circumstances."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from audit.events import Event
@@ -25,7 +25,6 @@ class Tx:
     authority: Authority
     now: int
     randomness: Callable[[int], bytes]
-    opened: set[int] = field(default_factory=set)  # status lists that nobody can have seen yet
 
     def event_id(self) -> bytes:
         """16 bytes: the second, then 12 random ones.
@@ -44,12 +43,10 @@ class Done(Generic[T]):
         value: For the caller, once the log is durable.
         events: What the log must say before that.
         repeated: Events of earlier transactions that the log must hold before that.
-        lists: Status lists to publish again.
         authority: In force from the next transaction on, where this one changed it.
     """
 
     value: T
     events: Sequence[Event] = ()
     repeated: Sequence[bytes] = ()
-    lists: frozenset[int] = frozenset()
     authority: Authority | None = None

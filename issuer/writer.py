@@ -49,7 +49,6 @@ class Writer:
         self._randomness = randomness
         self._lock = threading.Lock()
         self._handover = Handover(log, secrets)
-        self._unpublished: set[int] = set()
 
     def recover(self, *, now: int) -> int:
         """Append what an earlier run still owed the log. Call it before anything else.
@@ -60,18 +59,6 @@ class Writer:
         """
         with self._lock, write_store(self.engine) as store:
             return self._handover.recover(store, now=now)
-
-    def take_unpublished(self) -> frozenset[int]:
-        """The status lists that changed since this was last asked."""
-        with self._lock:
-            lists = frozenset(self._unpublished)
-            self._unpublished.clear()
-            return lists
-
-    def remember_unpublished(self, lists: frozenset[int]) -> None:
-        """Give back what `take_unpublished` gave, because publishing failed."""
-        with self._lock:
-            self._unpublished |= lists
 
     def run(self, work: Callable[[Tx], Done[T]], *, now: int) -> T:
         """Run *work* in a transaction of its own; its value, once everything is durable.
@@ -91,7 +78,6 @@ class Writer:
             except BaseException:
                 self._handover.rolled_back()
                 raise
-            self._unpublished |= done.lists | tx.opened
             self.authority = done.authority or self.authority
             self._handover.committed()
             self._handover.settle(now=now)

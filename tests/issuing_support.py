@@ -168,7 +168,7 @@ class Desk:
 
         def work(tx: Tx) -> Done[list[Result]]:
             made = issue(tx, requests)
-            return Done(made.results, made.events, made.repeated, made.lists)
+            return Done(made.results, made.events, made.repeated)
 
         return self.writer.run(work, now=now)
 

@@ -161,7 +161,7 @@ def take_answer(tx: Tx, sender: str, answer: Answer) -> Done[None]:
     done = row._replace(state=state.value)
     put(tx, [done])
     answered = _event(tx, Kind.APPEAL_ANSWERED, done)
-    return Done(None, [answered, *changed.events], lists=changed.lists)
+    return Done(None, [answered, *changed.events])
 
 
 def _upheld(tx: Tx, row: AppealRow, answer: Answer) -> Done[int]:
@@ -225,7 +225,6 @@ def lapse(tx: Tx, appeal_ids: Iterable[bytes], *, source: str) -> Done[int]:
         source: The kid, in hex, of our own EVIDENCE key.
     """
     events: list[Event] = []
-    lists: frozenset[int] = frozenset()
     lapsed = 0
     for appeal_id in appeal_ids:
         (row,) = read(tx.store, tx.secrets, AppealRow, _BY_ID, (appeal_id,))
@@ -236,9 +235,8 @@ def lapse(tx: Tx, appeal_ids: Iterable[bytes], *, source: str) -> Done[int]:
         back = take_back(tx, row.region, row.ids())
         again = record_evidence(tx, [Entry(row.subject, _survey(tx, source))])
         events += [_event(tx, Kind.APPEAL_LAPSED, done), *back.events, *again.events]
-        lists |= back.lists | again.lists
         lapsed += 1
-    return Done(lapsed, events, lists=lists)
+    return Done(lapsed, events)
 
 
 def _survey(tx: Tx, source: str) -> Evidence:

@@ -49,7 +49,7 @@ def take_held(tx: Tx, held: Held, message: Message | None, digests: Sequence[byt
         case Answer() as answer:
             done = take_answer(tx, sender, answer)
     event = _event(tx, held, message, subject)
-    return Done(value=True, events=[event, *done.events], lists=done.lists)
+    return Done(value=True, events=[event, *done.events])
 
 
 def _told(

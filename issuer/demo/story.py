@@ -162,7 +162,7 @@ class Story:
 
         def work(tx: Tx) -> Done[Result]:
             made = issue(tx, [request])
-            return Done(made.results[0], made.events, made.repeated, made.lists)
+            return Done(made.results[0], made.events, made.repeated)
 
         match province.office.writer.run(work, now=now):
             case Issued(codes=(code,)):

@@ -62,7 +62,7 @@ def _issue(tx: Tx, requests: Sequence[CodeRequest]) -> Done[list[bytes]]:
     made = issue(tx, requests)
     issued = [result for result in made.results if isinstance(result, Issued)]
     codes = [code for result in issued for code in result.codes]
-    return Done(codes, made.events, made.repeated, made.lists)
+    return Done(codes, made.events, made.repeated)
 
 
 def _sets(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from issuer.app import Office, Policy, sign_policy
+from issuer.app import Office, sign_policy
 from issuer.demo.cast import NOW, PEOPLE, SHAANXI, Part
 from issuer.demo.doing import enrol, record_of
 from issuer.evidence_store import take_notice
@@ -17,6 +17,7 @@ from issuer.issue import CodeRequest, Issued, Refused, Result, issue
 from issuer.lists import SPREAD_S
 from issuer.notice import Entry, Notice, sign_notice
 from issuer.people import IndexCost
+from issuer.policy import Policy
 from issuer.risk import shipped_risk_table
 from issuer.rules import shipped_rules
 from issuer.stage import (
@@ -262,7 +263,7 @@ def paper_code(province: Province, subject: bytes, key: str) -> str:
 
     def work(tx: Tx) -> Done[list[Result]]:
         made = issue(tx, [CodeRequest(subject, key)])
-        return Done(made.results, made.events, made.repeated, made.lists)
+        return Done(made.results, made.events, made.repeated)
 
     (result,) = province.office.writer.run(work, now=province.office.clock())
     match result:

@@ -20,6 +20,8 @@ from click.testing import CliRunner, Result
 
 from issuer import cli
 from issuer.cli import main
+from issuer.risk import shipped_risk_table, sign_risk_table
+from issuer.rules import shipped_rules, sign_rules
 from issuer.sealing import mac
 from issuer.settings import SETTINGS
 from keys.lifecycle import Environment, Purpose
@@ -79,7 +81,7 @@ def require_one_line(result: Result, code: int, *words: str) -> None:
         assert word in result.stderr
 
 
-def trust(environ: dict[str, str], now: int = NOW) -> None:
+def trust(environ: dict[str, str], *others: ListedKey, now: int = NOW) -> None:
     """What the keepers of the trust list do: list the issuer's keys, sign, hand out."""
     passphrase = Path(environ["CELADON_PASSPHRASE_FILE"]).read_text().strip()
     keystore = Keystore.open(Path(environ["CELADON_KEYSTORE"]), passphrase)
@@ -89,6 +91,7 @@ def trust(environ: dict[str, str], now: int = NOW) -> None:
         ListedKey(info.public_key, info.purpose, info.not_before, info.honoured_until)
         for info in keystore.keys()  # noqa: SIM118 - a keystore
     ]
+    keys += others
     issuer = ListedIssuer(
         region="610000",
         name_zh="陕西",
@@ -190,6 +193,33 @@ def test_adopt_rules_whose_end_has_come_is_refused(
     trust(environ)
     monkeypatch.setattr(cli, "_now", lambda: NOW + 400 * DAY_S)
     require_one_line(run("adopt"), 1, "sunset")
+
+
+def test_adopt_takes_what_another_rules_key_of_the_trust_list_signed(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """A national rule set is one document: signed once, pinned by the list, adopted everywhere."""
+    assert run("init").exit_code == 0
+    other = SeedSigner(b"\x0a" * 32)
+    trust(environ, ListedKey(other.public_key, Purpose.RULES, NOW - DAY_S, NOW + DAY_S))
+    rules = tmp_path / "rules.cbor"
+    rules.write_bytes(sign_rules(shipped_rules(RULES, now=NOW), other))
+    risks = tmp_path / "risks.cbor"
+    risks.write_bytes(sign_risk_table(shipped_risk_table("2020-12-13"), other))
+    result = run("adopt", str(rules), "--risk-table", str(risks))
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "public" / "rules" / f"{RULES}.cbor").read_bytes() == rules.read_bytes()
+    assert (tmp_path / "public" / "risk-table.cbor").read_bytes() == risks.read_bytes()
+
+
+def test_adopt_what_a_stranger_signed_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
+    """Rules count by the key that signed them, not by the file that holds them."""
+    assert run("init").exit_code == 0
+    trust(environ)
+    rules = tmp_path / "rules.cbor"
+    rules.write_bytes(sign_rules(shipped_rules(RULES, now=NOW), SeedSigner(b"\x0b" * 32)))
+    require_one_line(run("adopt", str(rules)), 1, "not on the trust list for rules")
+    require_one_line(run("adopt", str(tmp_path / "none.cbor")), 1, "No such file")
 
 
 def test_wrong_passphrase_is_one_line(environ: dict[str, str]) -> None:
@@ -350,7 +380,7 @@ def test_serve_answers_until_it_is_told_to_stop(environ: dict[str, str], tmp_pat
     program = [sys.executable, "-m", "issuer.cli"]
     env = {**os.environ, **environ, "CELADON_LISTEN_PORT": str(port)}
     subprocess.run([*program, "init"], env=env, check=True)
-    trust(environ, int(time.time()))
+    trust(environ, now=int(time.time()))
     subprocess.run([*program, "adopt", str(rules)], env=env, check=True)
     with subprocess.Popen(
         [*program, "serve"], env=env, stdout=subprocess.PIPE, text=True

@@ -87,7 +87,7 @@ class Scene:
 
         def work(tx: Tx) -> Done[list[Result]]:
             made = issue(tx, [request])
-            return Done(made.results, made.events, made.repeated, made.lists)
+            return Done(made.results, made.events, made.repeated)
 
         (result,) = self.office.writer.run(work, now=self.clock())
         assert isinstance(result, Issued), result

@@ -163,7 +163,7 @@ def test_reissue_passes_over_what_is_over(office: Desk) -> None:
 
     def withdraw(tx):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         taken = take_back(tx, [subject(1)], Status.WITHDRAWN)
-        return Done(None, taken.events)
+        return Done(None, taken)
 
     office.writer.run(withdraw, now=NOW)
     with write_store(office.engine) as store:
