@@ -272,7 +272,9 @@ def _listed(issuer: Issuer, first_list: int) -> ListedIssuer:
         first_list=first_list,
         last_list=first_list + 999,
         contact=f"appeals@{issuer.region}.example",
-        keys=tuple(ListedKey(i.public_key, i.purpose, i.not_before, i.not_after) for i in infos),
+        keys=tuple(
+            ListedKey(i.public_key, i.purpose, i.not_before, i.honoured_until) for i in infos
+        ),
     )
 
 

@@ -24,7 +24,7 @@ from issuer.risk import shipped_risk_table, sign_risk_table
 from issuer.rules import shipped_rules, sign_rules
 from issuer.sealing import mac
 from issuer.settings import SETTINGS
-from keys.lifecycle import Environment, Purpose
+from keys.lifecycle import Environment, KeyState, Purpose
 from keys.signer import SeedSigner
 from keys.store import Keystore
 from keys.trustlist import (
@@ -460,7 +460,9 @@ def test_reissue_of_a_key_in_use_or_of_nobody_is_one_line(environ: dict[str, str
     passphrase = Path(environ["CELADON_PASSPHRASE_FILE"]).read_text().strip()
     keystore = Keystore.open(Path(environ["CELADON_KEYSTORE"]), passphrase)
     infos = keystore.keys()
-    (kid,) = (info.kid for info in infos if info.purpose is Purpose.CODE)
+    kid = next(
+        info.kid for info in infos if info.state is KeyState.ACTIVE and info.purpose is Purpose.CODE
+    )
     require_one_line(run("reissue", kid.hex()), 1, "celadon keys compromise")
     require_one_line(run("reissue", "00000000"), 1, "00000000")
     assert run("reissue", "xyz").exit_code == 2

@@ -79,9 +79,9 @@ class Issuer:
                 signer = self.ring.signer(
                     info.kid, purpose=Purpose.CODE, region=REGION, clock=at(now)
                 )
+                signer.sign(b"code")
             except KeysError:
                 continue
-            signer.sign(b"code")
             if (
                 entry
                 and entry[1].not_before <= now
