@@ -18,39 +18,39 @@ from audit.gate import Gate
 from audit.log import Log
 from audit.models import metadata as audit_metadata
 from audit.publish import write_public
-from issuer.adoption import adopt_risk_table, adopt_rules
 from issuer.between.exchange import Exchange
-from issuer.binding import Sessions
-from issuer.core import Authority, Secrets
-from issuer.desk import Desk
-from issuer.enrolment import Enrolment
-from issuer.erasures import Erasures
-from issuer.errors import NotReadyError
-from issuer.issuing import Issuing
-from issuer.keyroom import Clock, KeyRoom, newest_signer
-from issuer.models import metadata
-from issuer.outbox import CodeDelivery, LimitedDelivery, LocalOutbox
-from issuer.people import IndexCost, People, PeopleKeys
-from issuer.policy import (
+from issuer.codes.issuing import Issuing
+from issuer.codes.shards import codes_left
+from issuer.colour.adoption import adopt_risk_table, adopt_rules
+from issuer.colour.policy import (
     Policy,
     read_risk_table,
     read_rules,
     risk_table_version,
     rules_version,
 )
-from issuer.publish import Publisher
-from issuer.publishedlists import PublishedLists
-from issuer.reassess import run_jobs, run_windows
-from issuer.reconcile import Difference, reconcile
-from issuer.recovery import require_reconciled
-from issuer.risk import sign_risk_table
-from issuer.rules import sign_rules
+from issuer.colour.reassess import run_jobs, run_windows
+from issuer.colour.risk import sign_risk_table
+from issuer.errors import NotReadyError
+from issuer.keyroom import Clock, KeyRoom, newest_signer
+from issuer.models import metadata
+from issuer.people.binding import Sessions
+from issuer.people.desk import Desk
+from issuer.people.enrolment import Enrolment
+from issuer.people.erasures import Erasures
+from issuer.people.outbox import CodeDelivery, LimitedDelivery, LocalOutbox
+from issuer.people.people import IndexCost, People, PeopleKeys
+from issuer.publication.publish import Publisher
+from issuer.publication.publishedlists import PublishedLists
+from issuer.recovery.reconcile import Difference, reconcile
+from issuer.recovery.recovery import require_reconciled
+from issuer.rules.rules import sign_rules
 from issuer.settings import Settings, read_passphrase
-from issuer.shards import codes_left
-from issuer.store import read_store
-from issuer.tx import Done, Tx
+from issuer.storage.core import Authority, Secrets
+from issuer.storage.store import read_store
+from issuer.storage.tx import Done, Tx
+from issuer.storage.writer import Writer
 from issuer.web.factory import Services
-from issuer.writer import Writer
 from keys.keyring import Keyring, KeysInside, TokenKeyring, open_token
 from keys.lifecycle import Environment, KeyState, Purpose
 from keys.rotation import rotate
@@ -250,7 +250,8 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         delivery: To phones; the local outbox by default.
         in_force: Gives, under the trust list in force, what decides until something is adopted:
             for whoever is about to adopt.
-        restored: Open copies that are older than what was published: for `issuer.comeback` alone.
+        restored: Open copies that are older than what was published: for
+            `issuer.recovery.comeback` alone.
 
     Raises:
         RestoredError: What was published is newer than the databases.

@@ -22,23 +22,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.cli import audit
 from audit.errors import AuditError
 from issuer import logging as json_logging
-from issuer.adoption import adopt_risk_table
 from issuer.app import Office, init, office, sign_policy
 from issuer.between.cli import region
-from issuer.comeback import recover
+from issuer.codes.issuing import Issuing
+from issuer.codes.reissue import reissue
+from issuer.colour.adoption import adopt_risk_table
+from issuer.colour.evidence_store import take_notice
+from issuer.colour.policy import Policy, verify_policy
+from issuer.colour.reassess import run_jobs
+from issuer.colour.regions import load_regions
+from issuer.colour.risk import RiskLevel, shipped_risk_table, sign_risk_table
 from issuer.drills.cli import drill
 from issuer.errors import IssuerError
-from issuer.evidence_store import take_notice
-from issuer.issuing import Issuing
 from issuer.keyroom import newest_signer
-from issuer.outbox import LocalOutbox
-from issuer.policy import Policy, verify_policy
-from issuer.reassess import run_jobs
-from issuer.regions import load_regions
-from issuer.reissue import reissue
-from issuer.replay import Replay
-from issuer.risk import RiskLevel, shipped_risk_table, sign_risk_table
-from issuer.rules import parse_rules, shipped_rules, sign_rules
+from issuer.people.outbox import LocalOutbox
+from issuer.recovery.comeback import recover
+from issuer.replay.replay import Replay
+from issuer.rules.rules import parse_rules, shipped_rules, sign_rules
 from issuer.settings import Settings, SettingsError, from_env, read_passphrase
 from issuer.web.factory import make_app
 from issuer.web.server import Runner, require_c_extensions

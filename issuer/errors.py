@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from issuer.between.reason import Reason
-from issuer.problems import Problem
-from issuer.ruleproblems import RuleProblem
+from issuer.people.problems import Problem
+from issuer.rules.ruleproblems import RuleProblem
 
 
 class IssuerError(Exception):

@@ -1,7 +1,7 @@
 """The issuer's tables. No row here holds an identity in clear; a person is a `subject`, 16 bytes.
 
-The set-oriented core writes them with positional tuples (`issuer.store`), so the order of the
-columns matters there. Times are UNIX seconds. What each column is covered by, so that a flipped
+The set-oriented core writes them with positional tuples (`issuer.storage.store`), so the order of
+the columns matters there. Times are UNIX seconds. What each column is covered by, so that a flipped
 byte is noticed, stands in docs/spec/issuing.md.
 """
 
@@ -48,7 +48,7 @@ subject: Final = Table(
     "subject",
     metadata,
     Column("subject", LargeBinary(16), primary_key=True),
-    Column("wrapped_key", LargeBinary(72), nullable=False),  # issuer.sealing.wrap
+    Column("wrapped_key", LargeBinary(72), nullable=False),  # issuer.storage.sealing.wrap
     Column("created_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -154,7 +154,7 @@ status_change: Final = Table(
 )
 
 #: Lists in which a database that was lost gave positions out, from this place of the order on
-#: (`issuer.recovery`). Nobody can say whose those codes are, so they are all taken back.
+#: (`issuer.recovery.recovery`). Nobody can say whose those codes are, so they are all taken back.
 lost_position: Final = Table(
     "lost_position",
     metadata,
@@ -220,7 +220,7 @@ outbox: Final = Table(
 )
 
 
-# People and sessions: issuer/people.py, issuer/binding.py.
+# People and sessions: issuer/people/people.py, issuer/people/binding.py.
 
 #: Who a subject is: name, phone, identity number, sealed under the person's key.
 identity: Final = Table(

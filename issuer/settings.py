@@ -20,8 +20,8 @@ from typing import Any, Final
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from issuer.core import CODES_PER_KEY
 from issuer.errors import IssuerError
+from issuer.storage.core import CODES_PER_KEY
 from keys.keyring import TokenPlace
 from keys.rotation import Supply
 

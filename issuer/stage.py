@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from issuer.adoption import adopt_risk_table
 from issuer.app import Office, init, office
-from issuer.people import IndexCost
-from issuer.policy import Policy
-from issuer.reassess import Reassessed, run_jobs
+from issuer.colour.adoption import adopt_risk_table
+from issuer.colour.policy import Policy
+from issuer.colour.reassess import Reassessed, run_jobs
+from issuer.people.people import IndexCost
 from issuer.settings import Settings, from_env
 from keys.cose import MessageSigner
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose

@@ -5,10 +5,10 @@ import json
 from importlib import resources
 from typing import Any
 
-from issuer.evidence import Evidence, Kind
-from issuer.risk import RiskChange, RiskLevel, RiskTable
-from issuer.rules import RuleSet, shipped_rules
-from issuer.timeline import DAY_S
+from issuer.colour.evidence import Evidence, Kind
+from issuer.colour.risk import RiskChange, RiskLevel, RiskTable
+from issuer.colour.timeline import DAY_S
+from issuer.rules.rules import RuleSet, shipped_rules
 
 #: 14 December 2020, 10:00 in China.
 NOW = 1607911200

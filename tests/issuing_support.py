@@ -14,22 +14,22 @@ from sqlalchemy import Engine
 from audit.database import create_tables, open_engine
 from audit.log import Log
 from audit.models import metadata as audit_metadata
-from issuer.adoption import adopt_risk_table, adopt_rules
-from issuer.core import Authority, Secrets
-from issuer.evidence import Evidence, Kind
-from issuer.evidence_store import record_evidence
-from issuer.findings import Finding
-from issuer.issue import CodeRequest, Issued, Result, issue
+from issuer.codes.issue import CodeRequest, Issued, Result, issue
+from issuer.colour.adoption import adopt_risk_table, adopt_rules
+from issuer.colour.evidence import Evidence, Kind
+from issuer.colour.evidence_store import record_evidence
+from issuer.colour.notice import Entry
+from issuer.colour.risk import RiskLevel, RiskTable, sign_risk_table
 from issuer.models import metadata
-from issuer.notice import Entry
-from issuer.replay import Replay
-from issuer.risk import RiskLevel, RiskTable, sign_risk_table
-from issuer.rules import shipped_rules, sign_rules
-from issuer.ruletypes import RuleSet
-from issuer.sealing import NONCE_BYTES, wrap
-from issuer.store import read_store
-from issuer.tx import Done, Tx
-from issuer.writer import Writer
+from issuer.replay.findings import Finding
+from issuer.replay.replay import Replay
+from issuer.rules.rules import shipped_rules, sign_rules
+from issuer.rules.ruletypes import RuleSet
+from issuer.storage.core import Authority, Secrets
+from issuer.storage.sealing import NONCE_BYTES, wrap
+from issuer.storage.store import read_store
+from issuer.storage.tx import Done, Tx
+from issuer.storage.writer import Writer
 from keys.ed25519 import PublicKey
 from keys.lifecycle import Environment, Purpose
 from keys.signer import SeedSigner

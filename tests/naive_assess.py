@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from issuer.evidence import Evidence, Kind
-from issuer.regions import contains
-from issuer.risk import RiskLevel, RiskTable
-from issuer.ruletypes import Answer, Condition, Rule, RuleSet, Verdict, Where
+from issuer.colour.evidence import Evidence, Kind
+from issuer.colour.regions import contains
+from issuer.colour.risk import RiskLevel, RiskTable
+from issuer.rules.ruletypes import Answer, Condition, Rule, RuleSet, Verdict, Where
 from tests.evidence_support import DAY, HOUR
 
 __all__ = ["naive"]

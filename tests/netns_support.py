@@ -23,7 +23,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from issuer.outbox import LocalOutbox
+from issuer.people.outbox import LocalOutbox
 from keys.lifecycle import Environment
 from keys.signer import SeedSigner
 from keys.store import Keystore

@@ -9,13 +9,13 @@ from typing import Final
 
 from issuer.between.exchange import Exchange
 from issuer.between.rows import Sent
-from issuer.binding import Sessions
-from issuer.core import Authority
-from issuer.enrolment import Enrolment
+from issuer.colour.evidence import Evidence, Kind
 from issuer.errors import RegionNoticeError
-from issuer.evidence import Evidence, Kind
-from issuer.identity import Identity
-from issuer.store import read_store
+from issuer.people.binding import Sessions
+from issuer.people.enrolment import Enrolment
+from issuer.people.identity import Identity
+from issuer.storage.core import Authority
+from issuer.storage.store import read_store
 from keys.lifecycle import Purpose
 from keys.sealedbox import BoxOpener
 from keys.signer import SeedSigner

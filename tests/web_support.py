@@ -14,13 +14,13 @@ from yarl import URL
 
 from audit.gate import Gate
 from issuer.between.exchange import Exchange
-from issuer.binding import Sessions
-from issuer.enrolment import Enrolment
-from issuer.erasures import Erasures
-from issuer.issuing import Issuing
-from issuer.outbox import Message
-from issuer.people import IndexCost, People, PeopleKeys
-from issuer.publishedlists import PublishedLists
+from issuer.codes.issuing import Issuing
+from issuer.people.binding import Sessions
+from issuer.people.enrolment import Enrolment
+from issuer.people.erasures import Erasures
+from issuer.people.outbox import Message
+from issuer.people.people import IndexCost, People, PeopleKeys
+from issuer.publication.publishedlists import PublishedLists
 from issuer.web.factory import Services, make_app
 from issuer.web.server import Runner
 from keys.lifecycle import Purpose

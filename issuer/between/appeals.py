@@ -14,22 +14,22 @@ from enum import StrEnum
 from typing import Final
 
 from audit.events import Event, Kind
-from issuer.assess import assess
 from issuer.between.envelope import receiving_key
 from issuer.between.message import MAX_RECORDS, Answer, Appeal, Ground
 from issuer.between.rows import AppealRow, ToldRow, put, read
 from issuer.between.sending import enqueue
-from issuer.core import Secrets
-from issuer.decisions import evidence_of
+from issuer.colour.assess import assess
+from issuer.colour.decisions import evidence_of
+from issuer.colour.evidence import Evidence, decode_evidence
+from issuer.colour.evidence import Kind as EvidenceKind
+from issuer.colour.evidence_store import record_evidence, retract_evidence
+from issuer.colour.notice import Entry, Retraction
+from issuer.colour.timeline import DAY_S
 from issuer.errors import InputError, RegionError
-from issuer.evidence import Evidence, decode_evidence
-from issuer.evidence import Kind as EvidenceKind
-from issuer.evidence_store import record_evidence, retract_evidence
-from issuer.notice import Entry, Retraction
-from issuer.problems import Problem
-from issuer.store import Store
-from issuer.timeline import DAY_S
-from issuer.tx import Done, Tx
+from issuer.people.problems import Problem
+from issuer.storage.core import Secrets
+from issuer.storage.store import Store
+from issuer.storage.tx import Done, Tx
 from keys.cose import MessageSigner
 
 __all__ = [

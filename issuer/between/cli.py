@@ -19,16 +19,16 @@ from issuer.between.appeals import theirs
 from issuer.between.envelope import MAX_BYTES, is_receipt
 from issuer.between.message import ID_BYTES
 from issuer.between.sending import all_queues, open_notices
+from issuer.colour.evidence import EVIDENCE_ID_BYTES, Evidence, evidence_from
 from issuer.errors import RegionError
-from issuer.evidence import EVIDENCE_ID_BYTES, Evidence, evidence_from
-from issuer.identity import (
+from issuer.people.identity import (
     Identity,
     normalise_identity_number,
     normalise_name,
     normalise_phone,
 )
 from issuer.settings import from_env, read_passphrase
-from issuer.store import read_store
+from issuer.storage.store import read_store
 from issuer.web.times import format_instant, local_date, parse_instant
 from keys.files import write_private
 from keys.store import Keystore

@@ -21,13 +21,13 @@ from issuer.between.rows import AppealRow, Held, Sent, ToldRow, read
 from issuer.between.sending import due, enqueue, note_failures, resume, take_receipt
 from issuer.between.taking import take_held
 from issuer.between.waiting import drop_expired, drop_region
+from issuer.colour.evidence import Evidence
 from issuer.errors import IntegrityError, RegionError, RegionNoticeError, SealError
-from issuer.evidence import Evidence
-from issuer.identity import Identity
-from issuer.people import People, find_first
-from issuer.store import read_store
-from issuer.tx import Done, Tx
-from issuer.writer import Writer
+from issuer.people.identity import Identity
+from issuer.people.people import People, find_first
+from issuer.storage.store import read_store
+from issuer.storage.tx import Done, Tx
+from issuer.storage.writer import Writer
 from keys.cose import MessageSigner
 from keys.sealedbox import BoxOpener
 from keys.trustlist import TrustList

@@ -10,10 +10,10 @@ from issuer.between.envelope import digest_of, sign_receipt
 from issuer.between.message import Message
 from issuer.between.reason import Reason
 from issuer.between.rows import Held, put, read
-from issuer.core import Secrets
 from issuer.errors import RegionNoticeError
-from issuer.store import Store
-from issuer.tx import Tx
+from issuer.storage.core import Secrets
+from issuer.storage.store import Store
+from issuer.storage.tx import Tx
 from keys.cose import MessageSigner
 
 __all__ = ["MAX_EARLY", "hold", "last_taken", "next_held", "taken"]

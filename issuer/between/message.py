@@ -15,10 +15,15 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from issuer.between.reason import Reason
+from issuer.colour.evidence import EARLIEST, EVIDENCE_ID_BYTES, LATEST, Evidence, evidence_from
+from issuer.colour.timeline import local_day
 from issuer.errors import EvidenceError, InputError, RegionNoticeError
-from issuer.evidence import EARLIEST, EVIDENCE_ID_BYTES, LATEST, Evidence, evidence_from
-from issuer.identity import Identity, normalise_identity_number, normalise_name, normalise_phone
-from issuer.timeline import local_day
+from issuer.people.identity import (
+    Identity,
+    normalise_identity_number,
+    normalise_name,
+    normalise_phone,
+)
 from keys import cbor
 from keys.cose import VerifiedPayload
 from keys.errors import CborError

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Table
 
-from issuer.core import Secrets
 from issuer.errors import IntegrityError
 from issuer.models import (
     region_appeal,
@@ -18,9 +17,10 @@ from issuer.models import (
     region_outbox,
     region_waiting,
 )
-from issuer.sealing import mac
-from issuer.store import Store
-from issuer.tx import Tx
+from issuer.storage.core import Secrets
+from issuer.storage.sealing import mac
+from issuer.storage.store import Store
+from issuer.storage.tx import Tx
 
 __all__ = ["TABLES", "AppealRow", "Held", "Sent", "ToldRow", "WaitingRow", "put", "read"]
 

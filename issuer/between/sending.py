@@ -12,11 +12,11 @@ from issuer.between.envelope import receipt_id, receiving_key, seal_notice, veri
 from issuer.between.message import MAX_NUMBER, Answer, Content, Head, Message, Told, kind_of
 from issuer.between.reason import Reason
 from issuer.between.rows import Sent, ToldRow, put, read
-from issuer.core import Secrets
+from issuer.colour.evidence import encode_evidence
 from issuer.errors import RegionError, RegionNoticeError
-from issuer.evidence import encode_evidence
-from issuer.store import Store
-from issuer.tx import Tx
+from issuer.storage.core import Secrets
+from issuer.storage.store import Store
+from issuer.storage.tx import Tx
 from keys.cose import MessageSigner
 
 __all__ = [

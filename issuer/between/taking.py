@@ -9,11 +9,11 @@ from issuer.between.inbox import taken
 from issuer.between.message import Answer, Appeal, Message, Told, Withdrawn, kind_of
 from issuer.between.rows import Held, ToldRow, put
 from issuer.between.waiting import drop, keep_waiting
+from issuer.colour.evidence_store import record_evidence
+from issuer.colour.notice import Entry
 from issuer.errors import EvidenceError
-from issuer.evidence_store import record_evidence
-from issuer.notice import Entry
-from issuer.people import find_first
-from issuer.tx import Done, Tx
+from issuer.people.people import find_first
+from issuer.storage.tx import Done, Tx
 
 __all__ = ["take_held"]
 

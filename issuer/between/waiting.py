@@ -12,12 +12,12 @@ from typing import Final
 
 from issuer.between.message import Told
 from issuer.between.rows import ToldRow, WaitingRow, put, read
-from issuer.evidence import Evidence, decode_evidence, encode_evidence
-from issuer.evidence_store import record_evidence
-from issuer.notice import Entry
-from issuer.sealing import KEY_BYTES, NONCE_BYTES, associated, seal, unseal
-from issuer.timeline import DAY_S
-from issuer.tx import Done, Tx
+from issuer.colour.evidence import Evidence, decode_evidence, encode_evidence
+from issuer.colour.evidence_store import record_evidence
+from issuer.colour.notice import Entry
+from issuer.colour.timeline import DAY_S
+from issuer.storage.sealing import KEY_BYTES, NONCE_BYTES, associated, seal, unseal
+from issuer.storage.tx import Done, Tx
 
 __all__ = ["RETENTION_S", "claim", "drop", "drop_expired", "drop_region", "keep_waiting"]
 

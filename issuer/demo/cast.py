@@ -1,14 +1,15 @@
 """The people of the demo, all of them invented: one or more for each line of the standard.
 
-What is said of them is the input. Colours, reasons and dates come out of `issuer.assess` alone.
+What is said of them is the input. Colours, reasons and dates come out of `issuer.colour.assess`
+alone.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
-from issuer.evidence import Kind
-from issuer.identity import Identity
+from issuer.colour.evidence import Kind
+from issuer.people.identity import Identity
 
 __all__ = [
     "CONTROLLED",

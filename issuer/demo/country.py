@@ -10,11 +10,11 @@ from typing import Final
 from urllib.parse import quote
 
 from audit.publish import write_public
+from issuer.colour.policy import Policy
+from issuer.colour.risk import RiskLevel, RiskTable, shipped_risk_table, sign_risk_table
 from issuer.demo import softhsm
 from issuer.demo.cast import CONTROLLED, HEILONGJIANG, NOW, SHAANXI
-from issuer.policy import Policy
-from issuer.risk import RiskLevel, RiskTable, shipped_risk_table, sign_risk_table
-from issuer.rules import parse_rules, sign_rules
+from issuer.rules.rules import parse_rules, sign_rules
 from issuer.stage import (
     DAY_S,
     LISTS_EACH,

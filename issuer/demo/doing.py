@@ -8,16 +8,16 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final
 
-from issuer.decisions import Decision
-from issuer.declare import Declared
+from issuer.colour.decisions import Decision
+from issuer.colour.declare import Declared
+from issuer.colour.evidence import Evidence
+from issuer.colour.origins import given_reasons
+from issuer.colour.regions import load_regions
 from issuer.demo.cast import Fact, Part
-from issuer.desk import ByIdentityNumber, ByNameAndPhone, Whom
-from issuer.evidence import Evidence
-from issuer.origins import given_reasons
-from issuer.outbox import LocalOutbox
-from issuer.own import decide, declare
-from issuer.regions import load_regions
-from issuer.ruletypes import Verdict
+from issuer.people.desk import ByIdentityNumber, ByNameAndPhone, Whom
+from issuer.people.outbox import LocalOutbox
+from issuer.people.own import decide, declare
+from issuer.rules.ruletypes import Verdict
 from issuer.stage import Province
 from verifier.claims import Colour
 

@@ -11,6 +11,12 @@ from audit.database import open_engine
 from audit.gate import Opened, Refused
 from audit.record import Access, open_proof, own_record
 from audit.verify import Broken, Verified, verify_log
+from issuer.codes.issue import CodeRequest, Issued, Result, Withheld, issue
+from issuer.codes.lists import SPREAD_S
+from issuer.colour.evidence_store import take_notice
+from issuer.colour.notice import Entry, Notice, sign_notice
+from issuer.colour.regions import load_regions
+from issuer.colour.risk import RiskLevel
 from issuer.demo.cast import CONTROLLED, NOW, PEOPLE, RISEN, TRAVELLER, Part
 from issuer.demo.country import Country
 from issuer.demo.doing import (
@@ -25,17 +31,11 @@ from issuer.demo.doing import (
     whom,
 )
 from issuer.demo.telling import Teller, code_png, code_size
-from issuer.desk import Clerk
-from issuer.evidence_store import take_notice
-from issuer.issue import CodeRequest, Issued, Result, Withheld, issue
-from issuer.lists import SPREAD_S
-from issuer.notice import Entry, Notice, sign_notice
-from issuer.regions import load_regions
-from issuer.replay import Replay
-from issuer.risk import RiskLevel
-from issuer.ruletypes import Verdict
+from issuer.people.desk import Clerk
+from issuer.replay.replay import Replay
+from issuer.rules.ruletypes import Verdict
 from issuer.stage import Province
-from issuer.tx import Done, Tx
+from issuer.storage.tx import Done, Tx
 from keys.instants import format_time
 from keys.signer import SeedSigner
 from verifier.presentation import sign_presentation

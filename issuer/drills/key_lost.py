@@ -4,12 +4,12 @@ import asyncio
 from collections import Counter
 from typing import Final
 
+from issuer.codes.issue import CodeRequest, Issued
+from issuer.codes.issuing import Issuing
 from issuer.drills.people import register_many
 from issuer.drills.scene import Drill, Scene
 from issuer.drills.world import World, open_world
-from issuer.issue import CodeRequest, Issued
-from issuer.issuing import Issuing
-from issuer.reconcile import reconcile
+from issuer.recovery.reconcile import reconcile
 from keys.lifecycle import KeyState, Purpose
 from verifier.check import Reason
 from verifier.claims import parse_code

@@ -11,14 +11,14 @@ from sqlalchemy.engine import make_url
 from audit.database import open_engine
 from audit.events import Kind
 from audit.verify import Verified, verify_log
-from issuer.comeback import Recovered, recover
+from issuer.codes.lists import SPREAD_S
+from issuer.colour.risk import RiskLevel, sign_risk_table
 from issuer.demo.cast import PEOPLE
 from issuer.drills.scene import Drill, Scene
 from issuer.drills.world import CHEAP, GRANDMOTHER, VISITOR, Venue, World, open_world
 from issuer.errors import NoPersonError, RecoveryError, RestoredError
-from issuer.lists import SPREAD_S
-from issuer.replay import Replay
-from issuer.risk import RiskLevel, sign_risk_table
+from issuer.recovery.comeback import Recovered, recover
+from issuer.replay.replay import Replay
 from issuer.stage import DAY_S
 from keys.lifecycle import Purpose
 from verifier.check import Reason

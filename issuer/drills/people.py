@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
-from issuer.declare import Declared
+from issuer.codes.issue import CodeRequest, Issued, issue
+from issuer.colour.declare import Declared
+from issuer.colour.evidence import Kind
 from issuer.drills.world import World
-from issuer.evidence import Kind
-from issuer.identity import Identity
-from issuer.issue import CodeRequest, Issued, issue
-from issuer.own import declare
-from issuer.people import People
-from issuer.tx import Done, Tx
+from issuer.people.identity import Identity
+from issuer.people.own import declare
+from issuer.people.people import People
+from issuer.storage.tx import Done, Tx
 
 __all__ = ["paper_codes", "register_many"]
 

@@ -4,14 +4,14 @@ import time
 from collections import Counter
 from typing import Final
 
+from issuer.codes.mint import expiries
+from issuer.codes.reissue import reissue
 from issuer.drills.people import paper_codes, register_many
 from issuer.drills.scene import Drill, Scene
 from issuer.drills.world import HOUR_S, Venue, World, open_world
 from issuer.errors import KeyInUseError
-from issuer.mint import expiries
-from issuer.reconcile import reconcile
-from issuer.reissue import reissue
-from issuer.replay import Replay
+from issuer.recovery.reconcile import reconcile
+from issuer.replay.replay import Replay
 from issuer.stage import DAY_S
 from keys.lifecycle import KeyState, Purpose
 from keys.rotation import Supply, rotate

@@ -6,8 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from issuer.codes.mint import expiries
 from issuer.drills.world import Venue, World
-from issuer.mint import expiries
 from issuer.stage import LISTS_EACH
 from keys.lifecycle import Purpose
 from keys.signer import SeedSigner

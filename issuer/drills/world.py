@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from issuer.app import Office, sign_policy
+from issuer.codes.issue import CodeRequest, Issued, Refused, Result, issue
+from issuer.codes.lists import SPREAD_S
+from issuer.colour.evidence_store import take_notice
+from issuer.colour.notice import Entry, Notice, sign_notice
+from issuer.colour.policy import Policy
+from issuer.colour.risk import shipped_risk_table
 from issuer.demo.cast import NOW, PEOPLE, SHAANXI, Part
 from issuer.demo.doing import enrol, record_of
-from issuer.evidence_store import take_notice
-from issuer.issue import CodeRequest, Issued, Refused, Result, issue
-from issuer.lists import SPREAD_S
-from issuer.notice import Entry, Notice, sign_notice
-from issuer.people import IndexCost
-from issuer.policy import Policy
-from issuer.risk import shipped_risk_table
-from issuer.rules import shipped_rules
+from issuer.people.people import IndexCost
+from issuer.rules.rules import shipped_rules
 from issuer.stage import (
     DAY_S,
     Clock,
@@ -32,7 +32,7 @@ from issuer.stage import (
     put_trust,
     sign_together,
 )
-from issuer.tx import Done, Tx
+from issuer.storage.tx import Done, Tx
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
 from keys.trustlist import Roots, TrustList, encode_roots
 from keys.trustupdate import accept_trust_list

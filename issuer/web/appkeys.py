@@ -10,9 +10,9 @@ from aiohttp import web
 from audit.gate import Gate
 from audit.logreader import LogReader
 from issuer.between.exchange import Exchange
-from issuer.binding import Sessions
-from issuer.enrolment import Enrolment
-from issuer.issuing import Issuing
+from issuer.codes.issuing import Issuing
+from issuer.people.binding import Sessions
+from issuer.people.enrolment import Enrolment
 from issuer.web.pace import Pace
 from verifier.check import Lists
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, PayloadEncodingError
 
 from issuer.errors import InputError
-from issuer.problems import Problem
+from issuer.people.problems import Problem
 
 __all__ = ["MAX_BODY_BYTES", "MAX_BODY_S", "parse_object", "read_object", "refuse_body"]
 

@@ -14,9 +14,9 @@ from aiohttp import web
 from audit.gate import Gate
 from audit.logreader import LogReader
 from issuer.between.exchange import Exchange
-from issuer.binding import Sessions
-from issuer.enrolment import Enrolment
-from issuer.issuing import Issuing
+from issuer.codes.issuing import Issuing
+from issuer.people.binding import Sessions
+from issuer.people.enrolment import Enrolment
 from issuer.web import appkeys
 from issuer.web.accesslog import Counts
 from issuer.web.handlers import between, check, enrolment, me, meta, published, regions

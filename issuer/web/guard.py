@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 
 from issuer.errors import InputError
-from issuer.problems import Problem
+from issuer.people.problems import Problem
 from issuer.web.accesslog import Statuses
 from issuer.web.problems import answer_to, problem_of
 

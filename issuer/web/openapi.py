@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from issuer.problems import Problem
+from issuer.people.problems import Problem
 from issuer.web.problems import MEDIA_TYPE, STATUS
 from issuer.web.routes import API, AnyRoute, Nothing, Out
 

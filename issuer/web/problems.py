@@ -23,7 +23,7 @@ from issuer.errors import (
     RegionNoticeError,
     UnknownPlaceError,
 )
-from issuer.problems import TEXTS, Problem
+from issuer.people.problems import TEXTS, Problem
 from keys.errors import KeysError
 
 __all__ = ["MEDIA_TYPE", "PROBLEMS_PATH", "SECURITY_HEADERS", "STATUS", "answer_to", "problem_of"]

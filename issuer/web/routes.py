@@ -14,9 +14,9 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import BaseModel, ConfigDict
 
-from issuer.binding import Sessions
 from issuer.errors import InputError, NotBoundError
-from issuer.problems import Problem
+from issuer.people.binding import Sessions
+from issuer.people.problems import Problem
 from issuer.web.accesslog import Counts
 from issuer.web.appkeys import CLOCK, SESSIONS
 from issuer.web.body import read_object, refuse_body

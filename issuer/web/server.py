@@ -11,7 +11,7 @@ import structlog
 from aiohttp import http_parser, web, web_protocol
 
 from issuer.errors import NotReadyError
-from issuer.problems import Problem
+from issuer.people.problems import Problem
 from issuer.web.problems import answer_to
 
 __all__ = ["Runner", "require_c_extensions"]

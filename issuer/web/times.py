@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
 
 from issuer.errors import InputError
-from issuer.problems import Problem
+from issuer.people.problems import Problem
 
 __all__ = ["CHINA", "format_instant", "local_date", "parse_date", "parse_instant"]
 

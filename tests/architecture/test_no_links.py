@@ -2,7 +2,7 @@
 
 import re
 
-from issuer.outbox import code_message, registered_message
+from issuer.people.outbox import code_message, registered_message
 from verifier.transport import PREFIX
 
 LINK = re.compile(r"https?:|www\.|://|[a-z0-9]\.[a-z]{2}", re.IGNORECASE)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import cycle
 
-from issuer.assess import assess
-from issuer.evidence import Evidence, Kind, commitment
-from issuer.risk import RiskChange, RiskLevel, RiskTable, shipped_risk_table
-from issuer.rules import shipped_rules
+from issuer.colour.assess import assess
+from issuer.colour.evidence import Evidence, Kind, commitment
+from issuer.colour.risk import RiskChange, RiskLevel, RiskTable, shipped_risk_table
+from issuer.rules.rules import shipped_rules
 from tests.bench.harness import Row, at_most, interleaved, stated
 
 NOW = 1607911200  # 14 December 2020, 10:00 in China

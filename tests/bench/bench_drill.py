@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from issuer.core import Authority
-from issuer.issue import CodeRequest
-from issuer.reissue import SET_SIZE, reissue
+from issuer.codes.issue import CodeRequest
+from issuer.codes.reissue import SET_SIZE, reissue
+from issuer.storage.core import Authority
 from keys.lifecycle import Purpose
 from keys.signer import SeedSigner
 from keys.trustlist import ListedKey

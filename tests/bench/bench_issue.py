@@ -24,9 +24,9 @@ from typing import Final
 
 from audit.events import Event, encode_event
 from audit.log import Log
-from issuer.batches import BatchHead, issued_event
-from issuer.issue import CodeRequest
-from issuer.issuing import Issuing, Job
+from issuer.codes.batches import BatchHead, issued_event
+from issuer.codes.issue import CodeRequest
+from issuer.codes.issuing import Issuing, Job
 from keys import ed25519
 from keys.ed25519 import PublicKey
 from keys.lifecycle import Purpose

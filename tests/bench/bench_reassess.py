@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from audit.database import writing
-from issuer.evidence import encode_evidence
-from issuer.issue import CodeRequest
-from issuer.lists import SPREAD_S
-from issuer.publish import Publisher
-from issuer.reassess import run_jobs
-from issuer.risk import RiskLevel
+from issuer.codes.issue import CodeRequest
+from issuer.codes.lists import SPREAD_S
+from issuer.colour.evidence import encode_evidence
+from issuer.colour.reassess import run_jobs
+from issuer.colour.risk import RiskLevel
+from issuer.publication.publish import Publisher
 from keys.lifecycle import Purpose
 from tests.bench.harness import Row, at_most, stated
 from tests.issuing_support import (

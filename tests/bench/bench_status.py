@@ -13,9 +13,9 @@ from hashlib import sha256
 from itertools import islice
 from typing import Final, NamedTuple
 
-from issuer.decoys import decoys
-from issuer.pseudonym import Permutation
-from issuer.publish import compress
+from issuer.codes.pseudonym import Permutation
+from issuer.publication.decoys import decoys
+from issuer.publication.publish import compress
 from keys.trustlist import TrustList
 from tests.bench.harness import Row, at_most, interleaved, stated
 from tests.code_support import DAY_S, NOW

@@ -17,9 +17,9 @@ from typing import Final
 import pkcs11
 from pkcs11 import Mechanism, ObjectClass
 
-from issuer.core import Authority
-from issuer.mint import mint, self_check
-from issuer.pipeline import mint_checked
+from issuer.codes.mint import mint, self_check
+from issuer.codes.pipeline import mint_checked
+from issuer.storage.core import Authority
 from keys.cose import MessageSigner
 from keys.keyring import TokenKeyring, TokenPlace, open_token
 from keys.kid import thumbprint

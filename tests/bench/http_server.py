@@ -16,12 +16,12 @@ from aiohttp import web
 
 from audit.gate import Gate
 from issuer.between.exchange import Exchange
-from issuer.binding import Sessions
-from issuer.identity import Identity
-from issuer.issue import CodeRequest, Issued
-from issuer.issuing import Issuing
-from issuer.publish import Publisher
-from issuer.publishedlists import PublishedLists
+from issuer.codes.issue import CodeRequest, Issued
+from issuer.codes.issuing import Issuing
+from issuer.people.binding import Sessions
+from issuer.people.identity import Identity
+from issuer.publication.publish import Publisher
+from issuer.publication.publishedlists import PublishedLists
 from issuer.web.factory import Services, make_app
 from issuer.web.server import Runner
 from keys.lifecycle import Purpose

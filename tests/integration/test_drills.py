@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from audit.events import Event
-from issuer import app, issue, reissue
+from issuer import app
 from issuer.cli import main
+from issuer.codes import issue, reissue
 from issuer.drills.repertoire import DRILLS
 from keys import trustlist, trustupdate
 from keys.recorded import RecordedSigner

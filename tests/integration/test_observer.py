@@ -27,8 +27,8 @@ from urllib.parse import quote
 import pytest
 from stdnum.cn import ric
 
-from issuer.publish import Publisher
-from issuer.sealing import associated
+from issuer.publication.publish import Publisher
+from issuer.storage.sealing import associated
 from keys.lifecycle import Purpose
 from keys.trustlist import encode_roots, encode_trust_list, sign_trust_list
 from tests.issuing_support import DAY_S, holder_keys, signer

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from issuer.lists import SPREAD_S
-from issuer.pseudonym import LIST_SIZE
-from issuer.publish import Publisher
+from issuer.codes.lists import SPREAD_S
+from issuer.codes.pseudonym import LIST_SIZE
+from issuer.publication.publish import Publisher
 from keys.lifecycle import Purpose
 from tests import issuing_support
 from tests.code_support import DAY_S, NOW, SHAANXI, World, paper_code, phone_code, seed

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from issuer.lists import SPREAD_S
+from issuer.codes.lists import SPREAD_S
 from tests.netns_support import Issuer, Network, three_hosts, until
 
 NAME, PHONE = "王小明", "+8613800138000"

@@ -16,12 +16,12 @@ from openapi_spec_validator import validate
 from audit.access import AccessRequest, Field
 from audit.access import Purpose as AccessPurpose
 from audit.record import open_proof
-from issuer.declare import DECLARABLE
-from issuer.evidence import VOCABULARY, Kind
-from issuer.lists import SPREAD_S
-from issuer.problems import Problem
-from issuer.publish import Publisher
-from issuer.risk import RiskLevel
+from issuer.codes.lists import SPREAD_S
+from issuer.colour.declare import DECLARABLE
+from issuer.colour.evidence import VOCABULARY, Kind
+from issuer.colour.risk import RiskLevel
+from issuer.people.problems import Problem
+from issuer.publication.publish import Publisher
 from issuer.web.factory import ROUTES
 from issuer.web.openapi import describe
 from keys.lifecycle import Purpose
@@ -488,7 +488,7 @@ async def test_check_follows_the_published_lists(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A code is admitted once its list is published, and not any more once it is taken back."""
-    monkeypatch.setattr("issuer.publishedlists._LOOK_S", 0.0)
+    monkeypatch.setattr("issuer.publication.publishedlists._LOOK_S", 0.0)
     publisher = Publisher(site.desk.writer, site.public, signer(Purpose.STATUS.value))
     token = await site.bound()
     headers = {"Idempotency-Key": KEY}
@@ -512,7 +512,7 @@ async def test_check_of_a_code_of_a_city_that_ended_names_its_successor(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N6: integrators learn whose code to ask for instead."""
-    monkeypatch.setattr("issuer.publishedlists._LOOK_S", 0.0)
+    monkeypatch.setattr("issuer.publication.publishedlists._LOOK_S", 0.0)
     writer = site.desk.writer
     issuers = (*writer.authority.trust.issuers, YANAN.listed())
     trust = replace(writer.authority.trust, issuers=issuers)

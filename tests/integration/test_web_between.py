@@ -15,7 +15,7 @@ from audit.record import open_proof
 from issuer.between.exchange import Exchange
 from issuer.between.message import Ground
 from issuer.between.post import PATH, inbox_of
-from issuer.identity import Identity
+from issuer.people.identity import Identity
 from issuer.web.appkeys import EXCHANGE, SOON
 from keys.lifecycle import Purpose
 from keys.sealedbox import BoxOpener

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from issuer.errors import InputError
-from issuer.problems import TEXTS, Problem
+from issuer.people.problems import TEXTS, Problem
 from issuer.web import body as body_module
 from issuer.web.body import MAX_BODY_BYTES, parse_object
 from issuer.web.problems import STATUS, answer_to

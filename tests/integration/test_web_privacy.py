@@ -14,10 +14,10 @@ from sqlalchemy.exc import IntegrityError
 
 from audit.errors import LogBusyError
 from issuer import logging as json_logging
-from issuer.enrolment import Enrolment
-from issuer.issuing import Issuing
-from issuer.people import People
-from issuer.problems import Problem
+from issuer.codes.issuing import Issuing
+from issuer.people.enrolment import Enrolment
+from issuer.people.people import People
+from issuer.people.problems import Problem
 from tests.web_support import GRANDSON, Answer, Site, serving
 
 NAME, PHONE, NUMBER = "王秀兰", "13912345678", "11010519491231002X"

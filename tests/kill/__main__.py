@@ -32,10 +32,10 @@ from functools import partial
 from pathlib import Path
 
 from audit.verify import Verified, verify_log
-from issuer.batches import codes_of, find_batches, person_keys
-from issuer.issue import CodeRequest, Issued
-from issuer.pseudonym import LIST_SIZE, positions
-from issuer.store import read_store
+from issuer.codes.batches import codes_of, find_batches, person_keys
+from issuer.codes.issue import CodeRequest, Issued
+from issuer.codes.pseudonym import LIST_SIZE, positions
+from issuer.storage.store import read_store
 from tests.issuing_support import (
     NOW,
     SECRETS,

@@ -16,10 +16,10 @@ from issuer.between.envelope import MAX_BYTES
 from issuer.between.message import Ground
 from issuer.between.reason import Reason
 from issuer.between.rows import AppealRow
+from issuer.colour.regions import load_regions
 from issuer.errors import RegionNoticeError
-from issuer.problems import Problem, Text
-from issuer.regions import load_regions
-from issuer.store import read_store
+from issuer.people.problems import Problem, Text
+from issuer.storage.store import read_store
 from issuer.web.appkeys import EXCHANGE, LOG, SOON
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route
 from issuer.web.times import format_instant

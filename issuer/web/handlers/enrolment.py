@@ -6,22 +6,22 @@ from typing import Annotated, Final, Literal
 
 from pydantic import StringConstraints
 
-from issuer.binding import CODE_LIFE_S, MAX_TRIES
-from issuer.identity import (
+from issuer.colour.regions import parse_place
+from issuer.people.binding import CODE_LIFE_S, MAX_TRIES
+from issuer.people.identity import (
     Identity,
     normalise_identity_number,
     normalise_name,
     normalise_phone,
 )
-from issuer.problems import Problem
-from issuer.regions import parse_place
+from issuer.people.problems import Problem
 from issuer.web.appkeys import ENROLMENT, PACE
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route
 from issuer.web.times import format_instant, local_date
 
 __all__ = ["ROUTES"]
 
-#: Before anything looks at the characters; the rules themselves are in `issuer.identity`.
+#: Before anything looks at the characters; the rules themselves are in `issuer.people.identity`.
 Name = Annotated[str, StringConstraints(max_length=400)]
 Phone = Annotated[str, StringConstraints(max_length=64)]
 IdentityNumber = Annotated[str, StringConstraints(max_length=64)]

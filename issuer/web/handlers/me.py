@@ -13,16 +13,16 @@ from pydantic import Field, StringConstraints
 
 from audit.gate import Refused
 from audit.record import Access, own_record
-from issuer.decisions import Decision
-from issuer.declare import MAX_DECLARED, Declared
+from issuer.codes.issue import MAX_CODES, MAX_DAYS, CodeRequest, Withheld
+from issuer.colour.decisions import Decision
+from issuer.colour.declare import MAX_DECLARED, Declared
+from issuer.colour.evidence import Kind
+from issuer.colour.origins import given_reasons
+from issuer.colour.regions import parse_place
 from issuer.errors import InputError
-from issuer.evidence import Kind
-from issuer.issue import MAX_CODES, MAX_DAYS, CodeRequest, Withheld
-from issuer.origins import given_reasons
-from issuer.own import decide, declare
-from issuer.problems import Problem
-from issuer.regions import parse_place
-from issuer.ruletypes import RuleSet, Texts, Verdict
+from issuer.people.own import decide, declare
+from issuer.people.problems import Problem
+from issuer.rules.ruletypes import RuleSet, Texts, Verdict
 from issuer.web.appkeys import CLOCK, ENROLMENT, GATE, ISSUING, LOG, SELF_SOURCE
 from issuer.web.handlers.enrolment import Place
 from issuer.web.problems import SECURITY_HEADERS

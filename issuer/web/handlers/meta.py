@@ -5,7 +5,7 @@ from typing import Final, Literal
 from aiohttp import web
 from multidict import CIMultiDict
 
-from issuer.problems import TEXTS
+from issuer.people.problems import TEXTS
 from issuer.web.appkeys import DESCRIPTION
 from issuer.web.problems import SECURITY_HEADERS
 from issuer.web.routes import AnyRoute, Call, Nothing, Out, Route

@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from issuer.errors import InputError
-from issuer.problems import Problem
+from issuer.people.problems import Problem
 from issuer.web.appkeys import PUBLIC
 from issuer.web.routes import AnyRoute, Call, Nothing, Route
 

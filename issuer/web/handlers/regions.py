@@ -7,8 +7,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import StringConstraints
 
-from issuer.regions import load_regions, parse_place
-from issuer.risk import RiskLevel
+from issuer.colour.regions import load_regions, parse_place
+from issuer.colour.risk import RiskLevel
 from issuer.web.appkeys import ISSUING
 from issuer.web.problems import SECURITY_HEADERS
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route, encode

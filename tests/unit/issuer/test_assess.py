@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.assess import Assessed, Outcome, Pending, assess, presumed
-from issuer.evidence import VOCABULARY, Evidence, Kind, commitment
-from issuer.risk import RiskChange, RiskLevel, RiskTable
-from issuer.rules import load_rules
-from issuer.ruletypes import RuleSet, Verdict
+from issuer.colour.assess import Assessed, Outcome, Pending, assess, presumed
+from issuer.colour.evidence import VOCABULARY, Evidence, Kind, commitment
+from issuer.colour.risk import RiskChange, RiskLevel, RiskTable
+from issuer.rules.rules import load_rules
+from issuer.rules.ruletypes import RuleSet, Verdict
 from tests.evidence_support import (
     DAY,
     HOUR,

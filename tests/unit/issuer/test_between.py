@@ -14,13 +14,13 @@ from issuer.between.reason import Reason
 from issuer.between.rows import AppealRow, Sent
 from issuer.between.sending import backoff_s, open_notices
 from issuer.between.waiting import RETENTION_S
-from issuer.core import Authority
-from issuer.declare import Declared
+from issuer.colour.declare import Declared
+from issuer.colour.evidence import Kind
 from issuer.errors import InputError, RegionError, RegionNoticeError
-from issuer.evidence import Kind
-from issuer.identity import Identity
-from issuer.own import declare
-from issuer.store import read_store
+from issuer.people.identity import Identity
+from issuer.people.own import declare
+from issuer.storage.core import Authority
+from issuer.storage.store import read_store
 from tests.issuing_support import DAY_S, NOW
 from tests.regions_support import (
     HEILONGJIANG,

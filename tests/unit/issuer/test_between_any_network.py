@@ -12,8 +12,8 @@ from issuer.between.envelope import parse_envelope
 from issuer.between.exchange import Exchange
 from issuer.between.message import Ground
 from issuer.between.sending import open_notices
-from issuer.identity import Identity
-from issuer.store import read_store
+from issuer.people.identity import Identity
+from issuer.storage.store import read_store
 from tests.regions_support import (
     HEILONGJIANG,
     SHAANXI,

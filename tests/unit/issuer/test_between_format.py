@@ -24,7 +24,7 @@ from issuer.between.envelope import (
 from issuer.between.message import MAX_RECORDS, Answer, Appeal, Content, Ground, Message, Told
 from issuer.between.reason import Reason
 from issuer.errors import RegionNoticeError
-from issuer.identity import Identity
+from issuer.people.identity import Identity
 from keys.lifecycle import Purpose
 from keys.sealedbox import OVERHEAD_BYTES
 from tests.issuing_support import DAY_S, NOW

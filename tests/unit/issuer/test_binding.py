@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 
 from audit.events import Kind
 from issuer import models
-from issuer.binding import (
+from issuer.errors import InputError, IntegrityError, NotBoundError
+from issuer.people.binding import (
     CODE_LIFE_S,
     MAX_ASKED_PER_HOUR,
     MAX_TRIES,
@@ -19,10 +20,9 @@ from issuer.binding import (
     Sessions,
     _digits,
 )
-from issuer.enrolment import Enrolment
-from issuer.errors import InputError, IntegrityError, NotBoundError
-from issuer.identity import Identity
-from issuer.problems import Problem
+from issuer.people.enrolment import Enrolment
+from issuer.people.identity import Identity
+from issuer.people.problems import Problem
 from tests.issuing_support import SECRETS, Desk, authority, desk
 from tests.web_support import Clock, Phones, enrolment_over
 

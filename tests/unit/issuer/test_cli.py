@@ -20,10 +20,10 @@ from click.testing import CliRunner, Result
 
 from issuer import cli
 from issuer.cli import main
-from issuer.risk import shipped_risk_table, sign_risk_table
-from issuer.rules import shipped_rules, sign_rules
-from issuer.sealing import mac
+from issuer.colour.risk import shipped_risk_table, sign_risk_table
+from issuer.rules.rules import shipped_rules, sign_rules
 from issuer.settings import SETTINGS
+from issuer.storage.sealing import mac
 from keys.lifecycle import Environment, KeyState, Purpose
 from keys.signer import SeedSigner
 from keys.store import Keystore

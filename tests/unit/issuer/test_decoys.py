@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from issuer.decoys import DAYS_AHEAD, capacity, decoys, reserve
-from issuer.mint import DAY_S
-from issuer.pseudonym import LIST_SIZE, positions
+from issuer.codes.mint import DAY_S
+from issuer.codes.pseudonym import LIST_SIZE, positions
+from issuer.publication.decoys import DAYS_AHEAD, capacity, decoys, reserve
 from verifier.statuslist import Status
 
 KEY = bytes(range(32))

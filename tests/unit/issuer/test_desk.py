@@ -10,15 +10,15 @@ import pytest
 from audit.access import DenyReason, Field, Grant, Organisation, Purpose, Quotas, Role
 from audit.gate import Gate, Opened, Refused
 from audit.record import own_record
-from issuer.binding import Sessions
-from issuer.declare import Declared
-from issuer.desk import ByIdentityNumber, ByNameAndPhone, Clerk, Desk, Whom
-from issuer.enrolment import Enrolment
-from issuer.evidence import Kind
-from issuer.identity import Identity
-from issuer.own import declare
-from issuer.people import People
-from issuer.ruletypes import Verdict
+from issuer.colour.declare import Declared
+from issuer.colour.evidence import Kind
+from issuer.people.binding import Sessions
+from issuer.people.desk import ByIdentityNumber, ByNameAndPhone, Clerk, Desk, Whom
+from issuer.people.enrolment import Enrolment
+from issuer.people.identity import Identity
+from issuer.people.own import declare
+from issuer.people.people import People
+from issuer.rules.ruletypes import Verdict
 from tests.issuing_support import NOW, SECRETS, authority, desk
 from tests.issuing_support import Desk as BackOffice
 from tests.web_support import Phones, enrolment_over

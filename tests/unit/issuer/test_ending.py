@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from issuer.core import Authority
 from issuer.errors import IssuerEndedError
+from issuer.storage.core import Authority
 from issuer.web.problems import STATUS, problem_of
 from keys.lifecycle import Purpose
 from keys.trustlist import Ending, ListedIssuer

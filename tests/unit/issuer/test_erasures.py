@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from issuer.erasures import Erasures
 from issuer.errors import IntegrityError
+from issuer.people.erasures import Erasures
 from tests.issuing_support import SECRETS, subject
 
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuer.errors import EvidenceError
-from issuer.evidence import (
+from issuer.colour.evidence import (
     VOCABULARY,
     Evidence,
     Kind,
@@ -18,6 +17,7 @@ from issuer.evidence import (
     decode_evidence,
     encode_evidence,
 )
+from issuer.errors import EvidenceError
 from keys import cbor
 from tests.evidence_support import NOW, QINGYUN, lives, record
 

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer.errors import InputError
-from issuer.identity import (
+from issuer.people.identity import (
     MAX_NAME_CHARS,
     birth_date,
     normalise_identity_number,
     normalise_name,
     normalise_phone,
 )
-from issuer.problems import Problem
+from issuer.people.problems import Problem
 
 TODAY = date(2020, 12, 13)
 

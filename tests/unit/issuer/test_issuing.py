@@ -13,7 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.events import Kind
-from issuer.batches import codes_digest, person_keys
+from issuer.codes.batches import codes_digest, person_keys
+from issuer.codes.issue import MAX_CODES, CodeRequest, Issued, Refused, Withheld
+from issuer.codes.issuing import MAX_WAITING, Issuing
+from issuer.codes.lists import LISTS_A_DAY, open_lists
+from issuer.codes.mint import expiries
 from issuer.errors import (
     BusyError,
     IdempotencyConflictError,
@@ -23,12 +27,8 @@ from issuer.errors import (
     NoPersonError,
     SealError,
 )
-from issuer.issue import MAX_CODES, CodeRequest, Issued, Refused, Withheld
-from issuer.issuing import MAX_WAITING, Issuing
-from issuer.lists import LISTS_A_DAY, open_lists
-from issuer.mint import expiries
-from issuer.store import read_store, write_store
-from issuer.tx import Done, Tx
+from issuer.storage.store import read_store, write_store
+from issuer.storage.tx import Done, Tx
 from keys.ed25519 import PublicKey
 from tests.issuing_support import (
     DAY_S,

@@ -10,17 +10,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from audit.events import Kind
+from issuer.codes.issue import CodeRequest, Issued, Result, issue
+from issuer.codes.shards import read_code_keys, write_code_key
+from issuer.colour.risk import shipped_risk_table
 from issuer.errors import NoCodeKeyError
-from issuer.identity import Identity
-from issuer.issue import CodeRequest, Issued, Result, issue
 from issuer.keyroom import key_events
-from issuer.people import IndexCost
-from issuer.risk import shipped_risk_table
-from issuer.rules import shipped_rules
-from issuer.shards import read_code_keys, write_code_key
+from issuer.people.identity import Identity
+from issuer.people.people import IndexCost
+from issuer.rules.rules import shipped_rules
 from issuer.stage import Clock, Place, RootHolder, Site, found, opened, put_trust, sign_together
-from issuer.store import read_store
-from issuer.tx import Done, Tx
+from issuer.storage.store import read_store
+from issuer.storage.tx import Done, Tx
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
 from keys.rotation import SPARE_S
 from keys.store import Keystore

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from issuer.codes.mint import expiries, mint, self_check
 from issuer.errors import SealError, SelfCheckError
-from issuer.mint import expiries, mint, self_check
-from issuer.sealing import associated, mac, seal, unseal, unwrap, wrap
+from issuer.storage.sealing import associated, mac, seal, unseal, unwrap, wrap
 from tests.issuing_support import DAY_S, NOW, authority, holder_keys
 from verifier.claims import HOUR_S, Claims, Colour, Cti, Medium
 

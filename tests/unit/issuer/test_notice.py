@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from issuer.errors import NoticeError
-from issuer.evidence import Kind
-from issuer.notice import (
+from issuer.colour.evidence import Kind
+from issuer.colour.notice import (
     EVIDENCE_TYP,
     MAX_LINES,
     Entry,
@@ -16,6 +15,7 @@ from issuer.notice import (
     sign_notice,
     verify_notice,
 )
+from issuer.errors import NoticeError
 from keys import cbor
 from keys.cose import sign_sign1
 from keys.signer import SeedSigner

@@ -5,7 +5,7 @@ import re
 import stat
 from pathlib import Path
 
-from issuer.outbox import (
+from issuer.people.outbox import (
     MAX_PER_HOUR,
     LimitedDelivery,
     LocalOutbox,
@@ -13,7 +13,7 @@ from issuer.outbox import (
     code_message,
     registered_message,
 )
-from issuer.problems import Text
+from issuer.people.problems import Text
 from tests.web_support import Phones
 
 PHONE = "+8613800138000"

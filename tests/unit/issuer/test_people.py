@@ -12,14 +12,14 @@ from sqlalchemy import select, update
 
 from audit.events import Kind
 from issuer import models
-from issuer.binding import Sessions
-from issuer.declare import MAX_DECLARED, Declared, declared_records
-from issuer.enrolment import Enrolment
+from issuer.colour.declare import MAX_DECLARED, Declared, declared_records
+from issuer.colour.evidence import Kind as EvidenceKind
 from issuer.errors import InputError, NoPersonError, SealError
-from issuer.evidence import Kind as EvidenceKind
-from issuer.identity import Identity
-from issuer.people import People, PeopleKeys
-from issuer.problems import Problem
+from issuer.people.binding import Sessions
+from issuer.people.enrolment import Enrolment
+from issuer.people.identity import Identity
+from issuer.people.people import People, PeopleKeys
+from issuer.people.problems import Problem
 from tests.issuing_support import NOW, SECRETS, Desk, authority, desk
 from tests.web_support import CHEAP, Phones, enrolment_over
 

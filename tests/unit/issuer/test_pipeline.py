@@ -1,10 +1,10 @@
-"""issuer.pipeline: whatever signs, and however many codes, the same codes come out, all checked."""
+"""Whatever signs, and however many codes, the same codes come out, all of them checked."""
 
 import pytest
 
+from issuer.codes.mint import DAY_S, mint
+from issuer.codes.pipeline import mint_checked
 from issuer.errors import SelfCheckError
-from issuer.mint import DAY_S, mint
-from issuer.pipeline import mint_checked
 from keys.ed25519 import PublicKey
 from keys.lifecycle import Purpose
 from keys.recorded import KeySigner

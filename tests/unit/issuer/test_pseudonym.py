@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuer.pseudonym import LIST_SIZE, MAX_LIST_SIZE, Permutation, positions
+from issuer.codes.pseudonym import LIST_SIZE, MAX_LIST_SIZE, Permutation, positions
 
 KEY = bytes(range(32))
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from audit.events import Kind
-from issuer.decoys import decoys
+from issuer.codes.issue import CodeRequest, Issued
+from issuer.codes.lists import LISTS_A_DAY, SPREAD_S
+from issuer.codes.pseudonym import LIST_SIZE
 from issuer.errors import PublishError
-from issuer.issue import CodeRequest, Issued
-from issuer.lists import LISTS_A_DAY, SPREAD_S
-from issuer.pseudonym import LIST_SIZE
-from issuer.publish import Publisher
-from issuer.store import read_store, write_store
+from issuer.publication.decoys import decoys
+from issuer.publication.publish import Publisher
+from issuer.storage.store import read_store, write_store
 from keys.lifecycle import Purpose
 from tests.issuing_support import (
     DAY_S,
@@ -311,7 +311,7 @@ def test_publish_more_at_once_than_a_delta_holds_begins_anew(
     office.record(*map(contact, range(30)), now=NOW)
     plain = publisher.publish_changed(now=OUT)
     size = (folder / "status/610000.delta").stat().st_size
-    monkeypatch.setattr("issuer.statusfiles.MAX_DELTA_BYTES", size - 1)
+    monkeypatch.setattr("issuer.publication.statusfiles.MAX_DELTA_BYTES", size - 1)
     assert len(publisher.publish_all(b"trust list", now=OUT + 1).signed) == plain.named
     assert (folder / "status/610000.delta").stat().st_size < size
     assert reason(office, folder, made.codes[0], OUT + 1) is Reason.SUPERSEDED

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from audit.events import Kind
-from issuer.adoption import adopt_risk_table
+from issuer.codes.issue import CodeRequest
+from issuer.colour.adoption import adopt_risk_table
+from issuer.colour.evidence_store import retract_evidence
+from issuer.colour.notice import Retraction
+from issuer.colour.reassess import Reassessed, run_jobs, run_windows
+from issuer.colour.risk import RiskLevel, RiskTable, sign_risk_table
 from issuer.errors import AdoptionError, IntegrityError, PinnedPolicyError, RiskTableError
-from issuer.evidence_store import retract_evidence
-from issuer.issue import CodeRequest
-from issuer.notice import Retraction
-from issuer.reassess import Reassessed, run_jobs, run_windows
-from issuer.risk import RiskLevel, RiskTable, sign_risk_table
-from issuer.rules import sign_rules
-from issuer.store import read_store, write_store
+from issuer.rules.rules import sign_rules
+from issuer.storage.store import read_store, write_store
 from keys import cbor
 from keys.lifecycle import Purpose
 from keys.trustlist import PinnedPolicy

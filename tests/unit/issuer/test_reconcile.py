@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from audit.events import Event, Kind
-from issuer.batches import codes_by_key
+from issuer.codes.batches import codes_by_key
+from issuer.codes.issue import CodeRequest, issue
+from issuer.codes.mint import mint
+from issuer.codes.shards import CodeKeyRow, read_code_keys, take_signers, write_code_key
 from issuer.errors import IntegrityError, LogBehindError, NoCodeKeyError
-from issuer.issue import CodeRequest, issue
-from issuer.mint import mint
-from issuer.reconcile import Difference, read_position, reconcile
-from issuer.shards import CodeKeyRow, read_code_keys, take_signers, write_code_key
-from issuer.store import read_store, write_store
-from issuer.tx import Done, Tx
+from issuer.recovery.reconcile import Difference, read_position, reconcile
+from issuer.storage.store import read_store, write_store
+from issuer.storage.tx import Done, Tx
 from keys.lifecycle import Purpose
 from tests.issuing_support import (
     DAY_S,

@@ -9,11 +9,11 @@ from audit.database import create_tables, open_engine
 from audit.events import Kind
 from audit.log import Log
 from audit.models import metadata as audit_metadata
-from issuer.core import Secrets
+from issuer.codes.issue import CodeRequest, Issued
 from issuer.errors import IntegrityError, LogBehindError
-from issuer.issue import CodeRequest, Issued
-from issuer.store import read_store, write_store
-from issuer.writer import Writer
+from issuer.storage.core import Secrets
+from issuer.storage.store import read_store, write_store
+from issuer.storage.writer import Writer
 from tests.issuing_support import (
     NOW,
     SECRETS,

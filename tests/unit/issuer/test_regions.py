@@ -4,14 +4,14 @@ import itertools
 
 import pytest
 
-from issuer.errors import UnknownPlaceError
-from issuer.regions import (
+from issuer.colour.regions import (
     ancestors,
     contains,
     load_regions,
     parse_place,
     prefix_of,
 )
+from issuer.errors import UnknownPlaceError
 from tests.evidence_support import QINGYUN, XIAN_COMPOUND, YINGZE
 
 REGIONS = load_regions()

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from audit.events import Kind
-from issuer.batches import take_back
-from issuer.core import Authority
+from issuer.codes.batches import take_back
+from issuer.codes.issue import CodeRequest, Issued, Refused, Result
+from issuer.codes.reissue import Reissued, reissue
 from issuer.errors import IdempotencyConflictError, KeyInUseError, NoCodeKeyError
-from issuer.issue import CodeRequest, Issued, Refused, Result
-from issuer.reissue import Reissued, reissue
-from issuer.store import read_store, write_store
-from issuer.tx import Done
+from issuer.storage.core import Authority
+from issuer.storage.store import read_store, write_store
+from issuer.storage.tx import Done
 from keys.lifecycle import Purpose
 from keys.trustlist import ListedKey
 from tests.issuing_support import (

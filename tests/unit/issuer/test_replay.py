@@ -10,22 +10,22 @@ import pytest
 from sqlalchemy import Engine, text
 
 from audit.events import Event, Kind
-from issuer.batches import take_back
 from issuer.between.rows import AppealRow, Held, Sent, ToldRow, WaitingRow, put
-from issuer.binding import Sessions
-from issuer.evidence_store import take_notice
-from issuer.findings import Topic
-from issuer.identity import Identity
-from issuer.issue import CodeRequest
-from issuer.lists import list_mac
-from issuer.lostpositions import lose_positions
+from issuer.codes.batches import take_back
+from issuer.codes.issue import CodeRequest
+from issuer.codes.lists import list_mac
+from issuer.codes.lostpositions import lose_positions
+from issuer.colour.evidence_store import take_notice
+from issuer.colour.notice import Notice, sign_notice
+from issuer.colour.reassess import run_jobs, run_windows
+from issuer.colour.risk import RiskLevel
 from issuer.models import metadata
-from issuer.notice import Notice, sign_notice
-from issuer.reassess import run_jobs, run_windows
-from issuer.reconcile import reconcile
-from issuer.replay import Replay
-from issuer.risk import RiskLevel
-from issuer.tx import Done, Tx
+from issuer.people.binding import Sessions
+from issuer.people.identity import Identity
+from issuer.recovery.reconcile import reconcile
+from issuer.replay.findings import Topic
+from issuer.replay.replay import Replay
+from issuer.storage.tx import Done, Tx
 from keys.lifecycle import Purpose
 from tests.issuing_support import (
     COMPOUND,

@@ -10,19 +10,19 @@ import pytest
 
 from audit.events import Event, Kind
 from audit.publish import write_public
-from issuer.erasures import Erasures
+from issuer.codes.issue import CodeRequest, Issued
 from issuer.errors import RecoveryError, RestoredError
-from issuer.issue import CodeRequest, Issued
-from issuer.people import IndexCost, People, PeopleKeys
-from issuer.publish import Publisher
-from issuer.reconcile import reconcile
-from issuer.recovery import (
+from issuer.people.erasures import Erasures
+from issuer.people.people import IndexCost, People, PeopleKeys
+from issuer.publication.publish import Publisher
+from issuer.recovery.reconcile import reconcile
+from issuer.recovery.recovery import (
     Reconciled,
     published_lists,
     reconcile_copies,
     require_reconciled,
 )
-from issuer.store import read_store
+from issuer.storage.store import read_store
 from keys.lifecycle import Purpose
 from tests.issuing_support import NOW, SECRETS, Desk, authority, contact, desk, signer, subject
 from verifier.claims import parse_code

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.errors import RiskTableError
-from issuer.regions import load_regions
-from issuer.risk import (
+from issuer.colour.regions import load_regions
+from issuer.colour.risk import (
     RISK_TABLE_TYP,
     RiskChange,
     RiskLevel,
@@ -20,6 +19,7 @@ from issuer.risk import (
     sign_risk_table,
     verify_risk_table,
 )
+from issuer.errors import RiskTableError
 from keys import cbor
 from keys.cose import sign_sign1
 from keys.signer import SeedSigner

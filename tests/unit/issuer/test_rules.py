@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuer.assess import assess, what_to_do
+from issuer.colour.assess import assess, what_to_do
+from issuer.colour.evidence import Kind
+from issuer.colour.timeline import parse_instant
 from issuer.errors import RulesError
-from issuer.evidence import Kind
-from issuer.ruleproblems import RuleProblemKind
-from issuer.rules import (
+from issuer.rules.ruleproblems import RuleProblemKind
+from issuer.rules.rules import (
     RULES_TYP,
     accept_rules,
     load_rules,
@@ -25,8 +26,7 @@ from issuer.rules import (
     sign_rules,
     verify_rules,
 )
-from issuer.ruletypes import RuleSet, Verdict
-from issuer.timeline import parse_instant
+from issuer.rules.ruletypes import RuleSet, Verdict
 from keys import cbor
 from keys.cose import sign_sign1
 from keys.signer import SeedSigner

@@ -2,9 +2,9 @@
 
 import pytest
 
-from issuer.assess import Assessed, Pending, assess, what_to_do
-from issuer.evidence import Evidence, Kind
-from issuer.risk import RiskLevel, RiskTable, shipped_risk_table
+from issuer.colour.assess import Assessed, Pending, assess, what_to_do
+from issuer.colour.evidence import Evidence, Kind
+from issuer.colour.risk import RiskLevel, RiskTable, shipped_risk_table
 from tests.evidence_support import (
     DAY,
     HOUR,

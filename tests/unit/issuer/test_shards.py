@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from audit.events import Kind
-from issuer.core import Authority
+from issuer.codes.issue import CodeRequest, Issued, issue
+from issuer.codes.issuing import Issuing
+from issuer.codes.mint import mint, self_check
+from issuer.codes.shards import CodeKeyRow, read_code_keys, take_signers, write_code_key
 from issuer.errors import CodeKeysFullError, IntegrityError, NoCodeKeyError
-from issuer.issue import CodeRequest, Issued, issue
-from issuer.issuing import Issuing
-from issuer.mint import mint, self_check
-from issuer.shards import CodeKeyRow, read_code_keys, take_signers, write_code_key
-from issuer.store import read_store, write_store
-from issuer.tx import Done, Tx
-from issuer.writer import Writer
+from issuer.storage.core import Authority
+from issuer.storage.store import read_store, write_store
+from issuer.storage.tx import Done, Tx
+from issuer.storage.writer import Writer
 from keys.ed25519 import PublicKey
 from keys.errors import KeyStateError
 from keys.lifecycle import Purpose
@@ -246,7 +246,7 @@ def test_count_moves_with_the_codes_or_not_at_all(
     def crash(*_: object) -> None:
         raise OSError("the machine stops here")
 
-    monkeypatch.setattr("issuer.issue.insert_batches", crash)
+    monkeypatch.setattr("issuer.codes.issue.insert_batches", crash)
     with pytest.raises(OSError, match="stops"):
         office.paper(1)
     assert counts(office) == before

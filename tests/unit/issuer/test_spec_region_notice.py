@@ -24,7 +24,7 @@ from issuer.between.post import PATH
 from issuer.between.reason import Reason
 from issuer.between.sending import MAX_QUEUE
 from issuer.between.waiting import RETENTION_S
-from issuer.timeline import DAY_S
+from issuer.colour.timeline import DAY_S
 from keys import cbor
 from tests.diagnostic import diagnostic
 from tests.vectors.generate_region_notice import GOOD, vectors

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from issuer.evidence import VOCABULARY, Evidence, Kind, encode_evidence
-from issuer.notice import EVIDENCE_TYP, Entry, Notice, Retraction, sign_notice, verify_notice
-from issuer.risk import RISK_TABLE_TYP, RiskChange, RiskLevel, RiskTable, encode_risk_table
-from issuer.ruledata import RuleSetData
-from issuer.ruleproblems import RuleProblemKind
-from issuer.rules import RULES_TYP
+from issuer.colour.evidence import VOCABULARY, Evidence, Kind, encode_evidence
+from issuer.colour.notice import EVIDENCE_TYP, Entry, Notice, Retraction, sign_notice, verify_notice
+from issuer.colour.risk import RISK_TABLE_TYP, RiskChange, RiskLevel, RiskTable, encode_risk_table
+from issuer.rules.ruledata import RuleSetData
+from issuer.rules.ruleproblems import RuleProblemKind
+from issuer.rules.rules import RULES_TYP
 from keys import cbor
 from keys.cose import parse_sign1
 from keys.signer import SeedSigner

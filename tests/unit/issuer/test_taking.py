@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from issuer.colour.evidence_store import take_notice
+from issuer.colour.notice import Entry, Notice, sign_notice
 from issuer.errors import NoticeError, RulesError
-from issuer.evidence_store import take_notice
-from issuer.notice import Entry, Notice, sign_notice
-from issuer.ruleproblems import RuleProblemKind
-from issuer.rules import parse_rules
+from issuer.rules.ruleproblems import RuleProblemKind
+from issuer.rules.rules import parse_rules
 from keys.lifecycle import Purpose
 from tests.evidence_support import shaanxi_text
 from tests.issuing_support import NOW, Desk, authority, contact, desk, signer, subject

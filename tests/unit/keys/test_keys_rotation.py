@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from issuer.issue import MAX_DAYS
-from issuer.mint import expiries
+from issuer.codes.issue import MAX_DAYS
+from issuer.codes.mint import expiries
 from keys.errors import KeysError
 from keys.keyring import Keyring, TokenKeyring, open_token
 from keys.lifecycle import CODE_LIFE_S, Environment, KeyInfo, KeyState, Purpose

@@ -1,0 +1,1 @@
+"""From a decision to signed codes: positions, keys, batches, taking back, making anew."""

@@ -1,0 +1,62 @@
+"""Which other regions a decision rests on, beside the rules that decided. Pure.
+
+    reasons = rule id ["@" region *("+" region)] *("," ...)       red-contact@230000,red-symptom
+
+A decision about evidence of another region names it, to the person and in the log: who contests it
+has to know where to.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from issuer.colour.assess import Outcome
+from issuer.colour.evidence import Evidence
+from issuer.colour.regions import contains, load_regions
+from issuer.rules.ruletypes import RuleSet, Texts
+
+__all__ = ["Given", "given_reasons", "reasons_text"]
+
+
+class Given(NamedTuple):
+    """A rule that decided, and the other regions whose evidence it rests on."""
+
+    rule: str
+    origins: tuple[str, ...]
+
+    def texts(self, rules: RuleSet) -> Texts:
+        """The reason in every language of the rules; in ours, with the names of the regions."""
+        texts = rules.rule(self.rule).reason
+        if not self.origins:
+            return texts
+        places = [load_regions().place(origin) for origin in self.origins]
+        zh = "、".join(place.zh for place in places)
+        en = ", ".join(place.en or place.zh for place in places)
+        return {
+            **texts,
+            "zh": f"{texts['zh']}（信息来自：{zh}）",
+            "en": f"{texts['en']} (as reported by: {en})",
+        }
+
+
+def reasons_text(outcome: Outcome, records: Iterable[Evidence], region: str) -> str:
+    """The reasons of an outcome, as a decision keeps them.
+
+    Args:
+        outcome: By `assess`.
+        records: That it rests on.
+        region: Our own. What lies in it is not another one.
+    """
+    origins = {record.evidence_id: record.origin_region for record in records}
+    parts = []
+    for reason in outcome.reasons:
+        others = {origins[one] for one in reason.evidence if not contains(region, origins[one])}
+        parts.append(reason.rule_id + ("@" + "+".join(sorted(others)) if others else ""))
+    return ",".join(parts)
+
+
+def given_reasons(text: str) -> tuple[Given, ...]:
+    """What `reasons_text` wrote."""
+    parts = (part.partition("@") for part in text.split(","))
+    return tuple(
+        Given(rule, tuple(origins.split("+")) if origins else ()) for rule, _, origins in parts
+    )

@@ -1,0 +1,1 @@
+"""Who somebody is, how they bind a phone, and what they and a desk may do."""

@@ -1,0 +1,1 @@
+"""What a web server gives to everybody: status lists, deltas, snapshots."""

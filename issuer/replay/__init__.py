@@ -1,0 +1,1 @@
+"""The auditor's second reading of the whole database."""
