@@ -90,10 +90,12 @@ class StatusList:
     packed: bytes = field(repr=False)
     sha256: bytes = field(repr=False)
     ends: int = field(init=False)
+    _ones: int = field(init=False, repr=False, compare=False)  # as many as an entry has bits
 
     def __post_init__(self) -> None:
         ends = min(self.exp, self.issued_at + MAX_LIST_AGE_S + 1)
         object.__setattr__(self, "ends", ends)
+        object.__setattr__(self, "_ones", (1 << self.bits) - 1)
 
     @property
     def size(self) -> int:
@@ -114,13 +116,12 @@ class StatusList:
         Source: Token Status List §4.1: entries fill each byte from its least significant bit.
         """
         position = index * self.bits
+        if position < 0:  # Python would count from the end
+            raise StatusListIndexError("no entry below 0")
         try:
-            byte = self.packed[position >> 3]
+            return self.packed[position >> 3] >> (position & 7) & self._ones
         except IndexError as error:
             raise StatusListIndexError(f"no entry {index}") from error
-        if index < 0:  # Python would count from the end
-            raise StatusListIndexError("no entry below 0")
-        return byte >> (position & 7) & (1 << self.bits) - 1
 
 
 def pack_statuses(statuses: Mapping[int, Status], *, entries: int = DEFAULT_ENTRIES) -> bytes:
