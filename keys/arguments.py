@@ -15,10 +15,17 @@ from keys.trustlist import MAX_BYTES
 
 __all__ = [
     "FILE", "KID", "NEW_FILE", "OUT", "PASSPHRASE", "STORE", "TIME", "Group", "ask_passphrase",
-    "read_clock", "read_file", "read_text", "write_new",
+    "read_clock", "read_file", "read_text", "require_store", "write_new",
 ]  # fmt: skip
 
 _REFUSED: Final = 1
+
+
+def require_store(folder: Path | None) -> Path:
+    """The keystore that was named. Asked for only here, so that `--help` needs none."""
+    if folder is None:
+        raise click.UsageError("no keystore: --store FOLDER, or set CELADON_KEYSTORE")
+    return folder
 
 
 class Group(click.Group):
@@ -70,7 +77,7 @@ KID: Final = _Kid()
 FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 NEW_FILE: Final = click.Path(path_type=Path, dir_okay=False)
 STORE = click.option(
-    "--store", "folder", required=True, envvar="CELADON_KEYSTORE", metavar="FOLDER",
+    "--store", "folder", envvar="CELADON_KEYSTORE", metavar="FOLDER",
     type=click.Path(path_type=Path, file_okay=False),
     help="The keystore; or set CELADON_KEYSTORE.",
 )  # fmt: skip

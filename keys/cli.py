@@ -21,6 +21,7 @@ from keys.arguments import (
     ask_passphrase,
     read_clock,
     read_file,
+    require_store,
     write_new,
 )
 from keys.errors import SourceFileError
@@ -49,7 +50,7 @@ _MIN_PASSPHRASE: Final = 12
 class _Asked:
     """Whose keys a command is about."""
 
-    folder: Path
+    folder: Path | None
     passphrase_file: Path | None
     token: TokenPlace | None
 
@@ -66,7 +67,7 @@ class _Asked:
 @click.pass_context
 def keys(  # noqa: PLR0913, PLR0917 - click hands over one argument for each option
     context: click.Context,
-    folder: Path,
+    folder: Path | None,
     passphrase_file: Path | None,
     label: str | None,
     module: Path | None,
@@ -100,13 +101,14 @@ def keys(  # noqa: PLR0913, PLR0917 - click hands over one argument for each opt
 @click.pass_obj
 def init(asked: _Asked, environment: str, strength: str) -> None:
     """Make an empty keystore."""
+    folder = require_store(asked.folder)
     passphrase = ask_passphrase(asked.passphrase_file, confirm=True)
     if len(passphrase) < _MIN_PASSPHRASE:
         raise SourceFileError(f"a passphrase has at least {_MIN_PASSPHRASE} characters")
     ops, mem = _STRENGTHS[strength]
     kept = Environment(environment)
-    Keystore.create(asked.folder, passphrase, environment=kept, ops=ops, mem=mem)
-    click.echo(f"made an empty {environment} keystore in {asked.folder}")
+    Keystore.create(folder, passphrase, environment=kept, ops=ops, mem=mem)
+    click.echo(f"made an empty {environment} keystore in {folder}")
 
 
 @keys.command("new")
@@ -288,7 +290,8 @@ def export_public(asked: _Asked, kid: bytes, form: str, out: Path) -> None:
 
 def _open(asked: _Asked) -> Keyring:
     """The keys of the token that was asked for, else those of the keystore."""
-    store = Keystore.open(asked.folder, ask_passphrase(asked.passphrase_file))
+    folder = require_store(asked.folder)
+    store = Keystore.open(folder, ask_passphrase(asked.passphrase_file))
     if asked.token is None:
         return store
     token = click.get_current_context().with_resource(open_token(asked.token))

@@ -22,6 +22,7 @@ from keys.arguments import (
     read_clock,
     read_file,
     read_text,
+    require_store,
     write_new,
 )
 from keys.errors import SourceFileError, TrustListError
@@ -112,7 +113,7 @@ def sign(  # noqa: PLR0913, PLR0917 - click hands over one argument for each opt
     draft_file: Path,
     root: bytes,
     held: Path | None,
-    folder: Path,
+    folder: Path | None,
     passphrase_file: Path | None,
     out: Path,
 ) -> None:
@@ -120,13 +121,14 @@ def sign(  # noqa: PLR0913, PLR0917 - click hands over one argument for each opt
 
     Read it, compare the digest with the other holders by voice, then type the version.
     """
+    keystore = require_store(folder)
     payload = read_file(draft_file)
     drafted = said_of(draft_file, lambda: decode_trust_list(payload))
     click.echo(_draft_text(drafted, held))
     typed = click.prompt(f"To sign, type the version ({drafted.version})", type=int)
     if typed != drafted.version:
         raise SourceFileError(f"version {drafted.version} was not signed")
-    store = Keystore.open(folder, ask_passphrase(passphrase_file))
+    store = Keystore.open(keystore, ask_passphrase(passphrase_file))
     if store.environment is not drafted.environment:
         raise SourceFileError(f"a {store.environment} root cannot sign for {drafted.environment}")
     region = store.info(root).region

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -134,6 +136,34 @@ def test_help_names_every_command() -> None:
         "audit",
     ):
         assert f"\n  {command} " in result.output
+
+
+def _commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, *path, name)
+
+
+@pytest.mark.parametrize("path", list(_commands(main)), ids=" ".join)
+def test_help_of_every_command_needs_no_setting(
+    path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks how a command is called does not have to call it right first."""
+    for name in [name for name in os.environ if name.startswith("CELADON_")]:
+        monkeypatch.delenv(name)
+    result = run(*path, "--help")
+    assert result.exit_code == 0, result.output
+    assert "Usage:" in result.output
+
+
+def test_keys_without_a_keystore_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an option or by the environment."""
+    monkeypatch.delenv("CELADON_KEYSTORE", raising=False)
+    result = run("keys", "list")
+    assert result.exit_code == 2
+    assert "--store" in result.stderr
+    assert "CELADON_KEYSTORE" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["init", "adopt", "publish", "serve", "outbox"])
