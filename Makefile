@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint conformance bench fuzz kill lock peers system clean
+.PHONY: help demo test lint conformance bench fuzz kill lock peers system load clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 13
@@ -39,7 +39,7 @@ COMMAND ?= $(BIN)/python -m tests.vectors.ours
 conformance: .venv/dev ## ask COMMAND, or Celadon itself, every case of tests/vectors
 	$(BIN)/python -m tests.vectors.run -- $(COMMAND)
 
-bench: system .venv/dev .venv-peers/done ## every number of the specification, measured
+bench: system load .venv/dev .venv-peers/done ## every number of the specification, measured
 	$(BIN)/python -m tests.bench $(AREAS)
 
 peers: .venv-peers/done ## other people's libraries, to be measured against
@@ -60,7 +60,13 @@ lock: ## write the requirement files anew (needs uv)
 
 # Nothing is started and nothing configured: the tests run a server and a token of their own.
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o=Dpkg::Use-Pty=0
-system: ## PostgreSQL, SoftHSM, iproute2 and openssl, from Debian; needed by tests and benches only
+# A program, the Debian package that brings it, and what needs it.
+debian = @if command -v $(1) >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		$(APT) update && $(APT) install --no-install-recommends $(2) >/dev/null; \
+	else echo "install Debian's package $(2): $(3)" >&2; fi
+
+system: ## PostgreSQL, SoftHSM, iproute2 and openssl from Debian; needed by tests and benches only
 	@if ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		$(APT) update && $(APT) install --no-install-recommends postgresql-common >/dev/null && \
@@ -68,15 +74,12 @@ system: ## PostgreSQL, SoftHSM, iproute2 and openssl, from Debian; needed by tes
 			/etc/postgresql-common/createcluster.conf && \
 		$(APT) install --no-install-recommends postgresql >/dev/null; \
 	else echo "install Debian's package postgresql: the tests start a server" >&2; fi
-	@if command -v softhsm2-util >/dev/null; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		$(APT) update && $(APT) install --no-install-recommends softhsm2 >/dev/null; \
-	else echo "install Debian's package softhsm2: the tests make tokens" >&2; fi
+	$(call debian,softhsm2-util,softhsm2,the tests make tokens)
+	$(call debian,ip,iproute2,a test makes networks)
+	$(call debian,openssl,openssl,a test makes certificates)
 
-	@if command -v ip >/dev/null && command -v openssl >/dev/null; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		$(APT) update && $(APT) install --no-install-recommends iproute2 openssl >/dev/null; \
-	else echo "install Debian's packages iproute2 and openssl: a test makes networks" >&2; fi
+load: ## the load generator wrk from Debian; needed by benches only
+	$(call debian,wrk,wrk,the benches ask a server)
 
 clean: ## forget environments, caches and the demo
 	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out
