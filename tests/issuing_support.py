@@ -28,7 +28,6 @@ from issuer.rules.ruletypes import RuleSet
 from issuer.storage.core import Authority, Secrets
 from issuer.storage.sealing import NONCE_BYTES, wrap
 from issuer.storage.store import read_store
-from issuer.storage.tx import Done, Tx
 from issuer.storage.writer import Writer
 from keys.ed25519 import PublicKey
 from keys.lifecycle import Environment, Purpose
@@ -165,12 +164,7 @@ class Desk:
 
     def issue(self, *requests: CodeRequest, now: int = NOW) -> list[Result]:
         """One transaction for all of these requests."""
-
-        def work(tx: Tx) -> Done[list[Result]]:
-            made = issue(tx, requests)
-            return Done(made.results, made.events, made.repeated)
-
-        return self.writer.run(work, now=now)
+        return self.writer.run(lambda tx: issue(tx, requests), now=now)
 
     def paper(self, *numbers: int, key: str = "paper", now: int = NOW) -> list[Issued]:
         """One paper code for each of these people, who must have a colour."""

@@ -33,12 +33,12 @@ from issuer.errors import (
 )
 from issuer.storage.sealing import NONCE_BYTES, associated
 from issuer.storage.store import Row
-from issuer.storage.tx import Tx
+from issuer.storage.tx import Done, Tx
 from keys.ed25519 import PublicKey
 from verifier.claims import LIFETIME_S, Claims, Colour, Cti, Medium
 
 __all__ = [
-    "MAX_CODES", "MAX_DAYS", "CodeRequest", "Issued", "IssuedSet", "Planned", "Refused", "Result",
+    "MAX_CODES", "MAX_DAYS", "CodeRequest", "Issued", "Planned", "Refused", "Result",
     "Withheld", "issue", "make",
 ]  # fmt: skip
 
@@ -113,21 +113,6 @@ class Refused:
 Result: TypeAlias = Issued | Withheld | Refused
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedSet:
-    """The outcome of one transaction.
-
-    Attributes:
-        results: One for each request, in their order.
-        events: To be staged.
-        repeated: Ids of earlier batches; the log must hold them before they are released again.
-    """
-
-    results: list[Result]
-    events: list[Event]
-    repeated: list[bytes]
-
-
 class Planned(NamedTuple):
     """A batch to be made: what its codes will say, but for their positions."""
 
@@ -138,8 +123,8 @@ class Planned(NamedTuple):
     ends: list[tuple[int, PublicKey | None]]
 
 
-def issue(tx: Tx, requests: Sequence[CodeRequest]) -> IssuedSet:
-    """Codes for all of *requests*, or for each the reason why not.
+def issue(tx: Tx, requests: Sequence[CodeRequest]) -> Done[list[Result]]:
+    """Codes for each of *requests* in their order, or the reason why not.
 
     Raises:
         IssuerEndedError: The trust list says that another region issues them now.
@@ -160,7 +145,7 @@ def issue(tx: Tx, requests: Sequence[CodeRequest]) -> IssuedSet:
         for id_, request in zip(ids, requests, strict=True)
     ]
     repeated = [row[0] for row in held.values()]
-    return IssuedSet(results, judged.events + events, repeated)
+    return Done(results, judged.events + events, repeated)
 
 
 def _require_going_on(tx: Tx) -> None:

@@ -156,9 +156,9 @@ class Issuing:
         The keys that are left are chosen anew. Only once: a clock that jumps must not keep us here.
         """
         try:
-            return self.writer.run(lambda tx: _issue(tx, requests), now=self._clock())
+            return self.writer.run(lambda tx: issue(tx, requests), now=self._clock())
         except KeyLifecycleError:
-            return self.writer.run(lambda tx: _issue(tx, requests), now=self._clock())
+            return self.writer.run(lambda tx: issue(tx, requests), now=self._clock())
 
     def _run_alone(self, job: Job) -> None:
         if job.work is None:
@@ -167,11 +167,6 @@ class Issuing:
             job.answer = self.writer.run(job.work, now=self._clock())
         except Exception as error:  # noqa: BLE001 # the caller must hear of it
             job.error = error
-
-
-def _issue(tx: Tx, requests: list[CodeRequest]) -> Done[list[Result]]:
-    made = issue(tx, requests)
-    return Done(made.results, made.events, made.repeated)
 
 
 def _deliver(jobs: list[Job]) -> None:

@@ -11,7 +11,7 @@ from audit.database import open_engine
 from audit.gate import Opened, Refused
 from audit.record import Access, open_proof, own_record
 from audit.verify import Broken, Verified, verify_log
-from issuer.codes.issue import CodeRequest, Issued, Result, Withheld, issue
+from issuer.codes.issue import CodeRequest, Issued, Withheld, issue
 from issuer.codes.lists import SPREAD_S
 from issuer.colour.evidence_store import take_notice
 from issuer.colour.notice import Entry, Notice, sign_notice
@@ -35,7 +35,6 @@ from issuer.people.desk import Clerk
 from issuer.replay.replay import Replay
 from issuer.rules.ruletypes import Verdict
 from issuer.stage import Province
-from issuer.storage.tx import Done, Tx
 from keys.instants import format_time
 from keys.signer import SeedSigner
 from verifier.presentation import sign_presentation
@@ -159,12 +158,8 @@ class Story:
         phone = SeedSigner(os.urandom(32))
         keys = (phone.public_key,) if part.phone_code else ()
         request = CodeRequest(self._subjects[part.slug], "demo", keys)
-
-        def work(tx: Tx) -> Done[Result]:
-            made = issue(tx, [request])
-            return Done(made.results[0], made.events, made.repeated)
-
-        match province.office.writer.run(work, now=now):
+        (result,) = province.office.writer.run(lambda tx: issue(tx, [request]), now=now)
+        match result:
             case Issued(codes=(code,)):
                 shown = sign_presentation(code, phone, now=now) if part.phone_code else code
                 return encode_text(shown)

@@ -52,17 +52,10 @@ def paper_codes(world: World, subjects: Sequence[bytes], key: str) -> list[bytes
     """A paper code for each of these people; a request that comes again gives the codes it gave."""
     codes: list[bytes] = []
     for some in _sets(subjects):
-        work = partial(_issue, requests=[CodeRequest(subject, key) for subject in some])
-        made: list[bytes] = world.office.writer.run(work, now=world.clock())
-        codes += made
+        work = partial(issue, requests=[CodeRequest(subject, key) for subject in some])
+        made = world.office.writer.run(work, now=world.clock())
+        codes += [code for one in made if isinstance(one, Issued) for code in one.codes]
     return codes
-
-
-def _issue(tx: Tx, requests: Sequence[CodeRequest]) -> Done[list[bytes]]:
-    made = issue(tx, requests)
-    issued = [result for result in made.results if isinstance(result, Issued)]
-    codes = [code for result in issued for code in result.codes]
-    return Done(codes, made.events, made.repeated)
 
 
 def _sets(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

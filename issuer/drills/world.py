@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from issuer.app import Office, sign_policy
-from issuer.codes.issue import CodeRequest, Issued, Refused, Result, issue
+from issuer.codes.issue import CodeRequest, Issued, Refused, issue
 from issuer.codes.lists import SPREAD_S
 from issuer.colour.evidence_store import take_notice
 from issuer.colour.notice import Entry, Notice, sign_notice
@@ -32,7 +32,6 @@ from issuer.stage import (
     put_trust,
     sign_together,
 )
-from issuer.storage.tx import Done, Tx
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
 from keys.trustlist import Roots, TrustList, encode_roots
 from keys.trustupdate import accept_trust_list
@@ -260,12 +259,8 @@ def paper_code(province: Province, subject: bytes, key: str) -> str:
         NoPersonError: Unknown or erased.
         IssuerEndedError: The trust list says that another one issues codes now.
     """
-
-    def work(tx: Tx) -> Done[list[Result]]:
-        made = issue(tx, [CodeRequest(subject, key)])
-        return Done(made.results, made.events, made.repeated)
-
-    (result,) = province.office.writer.run(work, now=province.office.clock())
+    office, request = province.office, CodeRequest(subject, key)
+    (result,) = office.writer.run(lambda tx: issue(tx, [request]), now=office.clock())
     match result:
         case Issued(codes=(code,)):
             return encode_text(code)

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from audit.access import AccessRequest, Field, Purpose
 from audit.gate import Gate, Opened, Refused
-from issuer.codes.issue import CodeRequest, Issued, Result, issue
+from issuer.codes.issue import CodeRequest, Issued, issue
 from issuer.codes.issue import Refused as IssueRefused
 from issuer.colour.decisions import Decision, evidence_of
 from issuer.colour.evidence import Evidence, Kind
@@ -166,11 +166,8 @@ class Desk:
         return {Field.COLOUR: colour, Field.REASONS: reasons}
 
     def _printed(self, subject: bytes, idempotency_key: str) -> dict[Field, object]:
-        def work(tx: Tx) -> Done[list[Result]]:
-            made = issue(tx, [CodeRequest(subject, idempotency_key)])
-            return Done(made.results, made.events, made.repeated)
-
-        (made,) = self._writer.run(work, now=self._clock())
+        request = CodeRequest(subject, idempotency_key)
+        (made,) = self._writer.run(lambda tx: issue(tx, [request]), now=self._clock())
         match made:
             case Issued(codes=codes):
                 return {Field.CODES: encode_text(codes[0])}

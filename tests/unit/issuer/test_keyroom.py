@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from audit.events import Kind
-from issuer.codes.issue import CodeRequest, Issued, Result, issue
+from issuer.codes.issue import CodeRequest, Issued, issue
 from issuer.codes.shards import read_code_keys, write_code_key
 from issuer.colour.risk import shipped_risk_table
 from issuer.errors import NoCodeKeyError
@@ -84,12 +84,7 @@ class Scene:
         """A new code, as a door takes it under the list in force."""
         self._asked += 1
         request = CodeRequest(self.subject, f"key {self._asked}")
-
-        def work(tx: Tx) -> Done[list[Result]]:
-            made = issue(tx, [request])
-            return Done(made.results, made.events, made.repeated)
-
-        (result,) = self.office.writer.run(work, now=self.clock())
+        (result,) = self.office.writer.run(lambda tx: issue(tx, [request]), now=self.clock())
         assert isinstance(result, Issued), result
         (code,) = result.codes
         trust = self.office.writer.authority.trust

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from audit.events import Event, Kind
 from issuer.codes.batches import codes_by_key
-from issuer.codes.issue import CodeRequest, issue
+from issuer.codes.issue import CodeRequest
 from issuer.codes.mint import mint
 from issuer.codes.shards import CodeKeyRow, read_code_keys, take_signers, write_code_key
 from issuer.errors import IntegrityError, LogBehindError, NoCodeKeyError
@@ -199,16 +198,10 @@ def test_position_set_forward_by_somebody_else_is_noticed(office: Desk) -> None:
 def test_issue_and_reconcile_in_turn_never_differ(office: Desk) -> None:
     """At every moment between two transactions the two agree."""
     for number in range(4):
-        request = CodeRequest(subject(number), "k", holder_keys(3, first=number))
-        office.writer.run(partial(_issue, request=request), now=NOW)
+        office.issue(CodeRequest(subject(number), "k", holder_keys(3, first=number)))
         assert run(office) == []
     with read_store(office.engine) as store:
         assert read_position(store, SECRETS) == office.log.size()
-
-
-def _issue(tx: Tx, request: CodeRequest) -> Done[None]:
-    made = issue(tx, [request])
-    return Done(None, made.events)
 
 
 def _rows(office: Desk) -> list[CodeKeyRow]:

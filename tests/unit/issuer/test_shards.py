@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from audit.events import Kind
-from issuer.codes.issue import CodeRequest, Issued, issue
+from issuer.codes.issue import CodeRequest, Issued
 from issuer.codes.issuing import Issuing
 from issuer.codes.mint import mint, self_check
 from issuer.codes.shards import CodeKeyRow, read_code_keys, take_signers, write_code_key
@@ -285,12 +285,7 @@ def test_event_says_which_keys_signed_how_many(office: Desk) -> None:
     office.residents(3)
     office.writer.authority = shards("a", "b", limit=10)
     requests = [CodeRequest(subject(i), "k", holder_keys(6, first=6 * i)) for i in range(3)]
-
-    def work(tx: Tx) -> Done[list[Issued]]:
-        made = issue(tx, requests)
-        return Done([r for r in made.results if isinstance(r, Issued)], made.events)
-
-    issued = office.writer.run(work, now=NOW)
+    issued = [made for made in office.issue(*requests) if isinstance(made, Issued)]
     events = {event.event_id: event for event in office.log.events_of_kinds([Kind.CODES_ISSUED])}
     a, b = signer("a").kid, signer("b").kid
     six, four, two = (n.to_bytes(2, "big") for n in (6, 4, 2))
