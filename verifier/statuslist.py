@@ -79,6 +79,8 @@ class StatusList:
 
     Attributes:
         ends: The first second at which it decides nothing any more.
+        status: Gives the value at an index: a `Status`, or a number that this product gives no
+            meaning. Raises StatusListIndexError where there is no such entry.
     """
 
     list_number: int
@@ -90,12 +92,12 @@ class StatusList:
     packed: bytes = field(repr=False)
     sha256: bytes = field(repr=False)
     ends: int = field(init=False)
-    _ones: int = field(init=False, repr=False, compare=False)  # as many as an entry has bits
+    status: Callable[[int], int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         ends = min(self.exp, self.issued_at + MAX_LIST_AGE_S + 1)
         object.__setattr__(self, "ends", ends)
-        object.__setattr__(self, "_ones", (1 << self.bits) - 1)
+        object.__setattr__(self, "status", _look_up(self.packed, self.bits))
 
     @property
     def size(self) -> int:
@@ -107,21 +109,25 @@ class StatusList:
         """What a snapshot calls these contents."""
         return contents_digest(self.packed)
 
-    def status(self, index: int) -> int:
-        """The value at *index*: a `Status`, or a number that this product gives no meaning.
 
-        Raises:
-            StatusListIndexError: There is no such entry.
+def _look_up(packed: bytes, bits: int) -> Callable[[int], int]:
+    """`StatusList.status` of one list. A door asks for every code, so the width is settled here.
 
-        Source: Token Status List §4.1: entries fill each byte from its least significant bit.
-        """
-        position = index * self.bits
-        if position < 0:  # Python would count from the end
+    Source: Token Status List §4.1: entries fill each byte from its least significant bit.
+    """
+    inside = 8 // bits - 1  # the mask of an entry's place in its byte
+    shift = inside.bit_length()
+    ones = (1 << bits) - 1
+
+    def status(index: int) -> int:
+        if index < 0:  # Python would count from the end
             raise StatusListIndexError("no entry below 0")
         try:
-            return self.packed[position >> 3] >> (position & 7) & self._ones
+            return packed[index >> shift] >> (index & inside) * bits & ones
         except IndexError as error:
             raise StatusListIndexError(f"no entry {index}") from error
+
+    return status
 
 
 def pack_statuses(statuses: Mapping[int, Status], *, entries: int = DEFAULT_ENTRIES) -> bytes:
