@@ -219,9 +219,11 @@ class Country:
         ]
         return sign_trust(trust or self.trust, names)
 
+    def packed(self, list_number: int) -> bytes:
+        return pack_statuses(self.statuses[list_number], entries=self.entries)
+
     def token(self, list_number: int) -> bytes:
-        packed = pack_statuses(self.statuses[list_number], entries=self.entries)
-        return self.sign_token(list_number, packed)
+        return self.sign_token(list_number, self.packed(list_number))
 
     def sign_token(
         self,

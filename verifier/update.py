@@ -34,6 +34,7 @@ from verifier.errors import (
     SnapshotError,
     SourceError,
     SourceTooLargeError,
+    StatusDeltaReachError,
     StatusListError,
     StatusListRollbackError,
     StatusListScopeError,
@@ -49,6 +50,7 @@ from verifier.statusdelta import (
     peek_delta,
 )
 from verifier.statuslist import (
+    MAX_LIST_AGE_S,
     MAX_SNAPSHOT_BYTES,
     MAX_TOKEN_BYTES,
     Snapshot,
@@ -62,8 +64,9 @@ from verifier.statuslist import (
 
 __all__ = ["Problem", "Report", "set_up", "update"]
 
-#: No code lives longer than 7 days, so a list that its issuer dropped is not needed after that.
-KEEP_DROPPED_S: Final = 8 * 24 * 3600
+#: No code lives longer than 7 days, and a list is at most a day older than what was said of it
+#: last: after that, one that its issuer dropped is not needed.
+KEEP_DROPPED_S: Final = 7 * 24 * 3600 + MAX_LIST_AGE_S
 #: What one region can make a venue fetch and hold in memory at a time. Room for a province of 40
 #: million with ten codes each, of which one in a hundred was taken back, five times over.
 MAX_REGION_BYTES: Final = 32 * 1024 * 1024
@@ -360,12 +363,16 @@ class _Update:
         held = None if data is None else _peek(data, list_number)
         if held is None:
             return
-        taken_with = [delta for delta in self._deltas.values() if delta is not None]
-        delta = next((each for each in taken_with if list_number in each.changes), None)
-        if delta is not None:
-            held = apply_delta(held, delta)
-        elif None not in self._deltas.values():
+        # More than one where the list passed from one issuer to another: both are remembered.
+        taken_with = [
+            delta
+            for delta in self._deltas.values()
+            if delta is not None and list_number in delta.changes and delta.base <= held.issued_at
+        ]
+        if not taken_with and None not in self._deltas.values():
             raise StatusListRollbackError(f"list {list_number} had ended, and comes back")
+        for delta in taken_with:
+            held = apply_delta(held, delta)
         require_successor(held, new)
 
     def _held_delta(self, region: str) -> StatusDelta | None:
@@ -407,7 +414,9 @@ def _peek(data: bytes, list_number: int) -> StatusList | None:
 def _named(
     list_number: int, held: StatusList, delta: StatusDelta, snapshot: Snapshot
 ) -> StatusList:
-    """As `named_list`, if it is the list of this number."""
+    """As `named_list`, if it is the list of this number, and not so old as to be forgotten soon."""
     if (held.list_number, held.region) != (list_number, snapshot.region):
         raise StatusListScopeError(f"another list under the name of list {list_number}")
+    if held.issued_at < snapshot.issued_at - MAX_LIST_AGE_S:
+        raise StatusDeltaReachError(f"list {list_number} is a day older than the snapshot")
     return named_list(held, delta, snapshot)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,13 @@ from tests.repository_support import (
     snapshot_name,
     token_name,
 )
-from verifier.cache import Cache
+from verifier.cache import Cache, delta_name
 from verifier.check import Reason
 from verifier.claims import HOUR_S
 from verifier.errors import CacheError
 from verifier.sources import DEADLINE_S
-from verifier.statuslist import Status
+from verifier.statusdelta import StatusDelta, encode_changes, sign_delta
+from verifier.statuslist import Snapshot, Status, contents_digest
 from verifier.update import KEEP_DROPPED_S
 
 A, B, C = "110000", "120000", "130000"
@@ -310,6 +312,68 @@ def test_lists_pass_to_another_issuer_with_their_memory(venue: Venue, country: C
     country.take_back(LIST_A, 3)
     country.pass_time()
     take_all(venue, country)
+
+
+def by_delta(
+    country: Country, region: str, changes: dict[int, dict[int, Status]], *, base: int
+) -> dict[str, bytes]:
+    """What the region publishes where all that its lists say beyond *base* is in its delta."""
+    encoded = {n: encode_changes(changes.get(n, {})) for n in country.numbers(region)}
+    issuer = country.issuers[region]
+    delta = sign_delta(
+        StatusDelta(region, country.now, country.now + DAY_S, base, encoded), issuer.status_signer
+    )
+    digests = {n: contents_digest(country.packed(n)) for n in encoded}
+    snapshot = Snapshot(
+        region, country.now, country.now + DAY_S, country.version, digests, sha256(delta).digest()
+    )
+    return {snapshot_name(region): country.sign_snapshot(snapshot), delta_name(region): delta}
+
+
+def test_lists_that_passed_to_another_issuer_keep_what_its_deltas_say(
+    venue: Venue, country: Country
+) -> None:
+    """The delta that the city left behind does not hide what the province's says since."""
+    city = country.strike_off(A)
+    country.issuers[B] = replace(country.issuers[B], first_list=city.first_list)
+    country.pass_time()
+    take_all(venue, country)
+    code, base = country.code(B, 3, list_number=LIST_A), country.now
+    country.pass_time()
+    country.take_back(LIST_A, 3)
+    taken_back = {LIST_A: {3: Status.WITHDRAWN}}
+    take_all(venue, country, Host(country.files() | by_delta(country, B, taken_back, base=base)))
+    assert venue.verdict(code, now=country.now) is Reason.WITHDRAWN
+    country.statuses[LIST_A] = {}
+    country.pass_time()
+    assert refusals(venue.update(Host(country.files()), now=country.now)) == [
+        (B, "StatusListClearedError")
+    ]
+
+
+def test_thief_who_never_lets_a_list_be_fetched_does_not_make_a_venue_forget_it(
+    venue: Venue, country: Country
+) -> None:
+    """A stolen status key cannot let a held list age for days, drop it, and bring it back empty."""
+    base = country.now
+    country.open_list(1)
+    country.pass_time()
+    take_all(venue, country)
+    for _ in range(KEEP_DROPPED_S // DAY_S):
+        country.pass_time(DAY_S)
+        country.take_back(LIST_A, 3)
+        stolen = by_delta(country, A, {LIST_A: {3: Status.WITHDRAWN}}, base=base)
+        venue.update(Host(country.files() | stolen), now=country.now)
+    code = country.code(A, 3)
+    assert venue.verdict(code, now=country.now) is Reason.WITHDRAWN
+    country.drop_list(LIST_A)
+    for _ in range(2):
+        country.pass_time()
+        take_all(venue, country)
+    country.open_list(LIST_A)
+    country.pass_time()
+    venue.update(Host(country.files()), now=country.now)
+    assert venue.verdict(code, now=country.now) is not Reason.ADMITTED
 
 
 @pytest.mark.parametrize(
