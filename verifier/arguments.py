@@ -17,6 +17,7 @@ Check 核验
   celadon-verify 'CE1:...'          the text of a code; quotes keep the shell from changing it
   celadon-verify photo.png ...      photos or scans, PNG or JPEG, one code in each
   celadon-verify -                  lines from a handheld scanner, a verdict for each; Ctrl-C ends
+  celadon-verify check -- "$TEXT"   for scripts: what is behind -- is a text, whatever it says
 
   Each verdict is one line:
     √ 可以通行 ADMIT           \u00d7 不予通行 DO NOT ADMIT
@@ -50,13 +51,20 @@ _COMMANDS: Final = ("check", "update", "lists", "setup")
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The parsed command line; `check` is meant where no command is named.
 
+    What stands behind `check --` is the text of a code, whatever it says: `texts`.
+
     Raises:
         SystemExit: After printing help, or with 2 where the command line is wrong.
     """
     arguments = list(argv)
     if not arguments or arguments[0] not in (*_COMMANDS, "-h", "--help", "--version"):
         arguments.insert(0, "check")
-    return _parser().parse_args(arguments)
+    end = len(arguments)
+    if arguments[0] == "check" and "--" in arguments:
+        end = arguments.index("--")
+    options = _parser().parse_args(arguments[:end])
+    options.texts = arguments[end + 1 :]
+    return options
 
 
 def time_of(text: str) -> int:

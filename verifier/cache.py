@@ -23,7 +23,7 @@ from verifier.statuslist import MAX_TOKEN_BYTES, StatusList, recall_status_list
 
 __all__ = [
     "MAX_SMALL_BYTES", "ROOTS", "SEEN", "SOURCES", "TRUST_LIST", "Cache", "Seen", "Statuses",
-    "delta_name", "encode_seen", "status_name",
+    "delta_name", "encode_seen", "read_status", "status_name",
 ]  # fmt: skip
 
 ROOTS: Final = "roots.cbor"
@@ -31,6 +31,7 @@ SOURCES: Final = "sources.txt"
 TRUST_LIST: Final = "trust-list.cbor"
 SEEN: Final = "seen.cbor"
 MAX_SMALL_BYTES: Final = 64 * 1024
+_MAX_SEEN_BYTES: Final = MAX_BYTES  # it has an entry for each region of a trust list
 
 
 def status_name(list_number: int) -> str:
@@ -41,6 +42,14 @@ def status_name(list_number: int) -> str:
 def delta_name(region: str) -> str:
     """Where a region's delta is, in a venue's folder as in the published one."""
     return f"status/{region}.delta"
+
+
+def read_status(files: Generation, name: str, *, max_bytes: int) -> bytes | None:
+    """A file below status/, or None; what the disk does not give is damaged, like no bytes."""
+    try:
+        return files.read(name, max_bytes=max_bytes)
+    except CacheError:
+        return b""
 
 
 class Seen(NamedTuple):
@@ -88,7 +97,7 @@ class Statuses(Mapping[int, StatusList]):
         return tuple(self._opened.values())
 
     def _open(self, list_number: int) -> StatusList:
-        data = self._files.read(status_name(list_number), max_bytes=MAX_TOKEN_BYTES)
+        data = read_status(self._files, status_name(list_number), max_bytes=MAX_TOKEN_BYTES)
         if data is None:
             raise KeyError(list_number)
         try:
@@ -103,7 +112,7 @@ class Statuses(Mapping[int, StatusList]):
     def _delta(self, region: str) -> StatusDelta:
         delta = self._deltas.get(region)
         if delta is None:
-            data = self._files.read(delta_name(region), max_bytes=MAX_DELTA_BYTES) or b""
+            data = read_status(self._files, delta_name(region), max_bytes=MAX_DELTA_BYTES) or b""
             delta = self._deltas[region] = recall_delta(data, self._trust)
         return delta
 
@@ -155,7 +164,7 @@ class Cache:
         Raises:
             CacheError: It is damaged. Without it an older list could pass for a new one.
         """
-        data = self.files.read(SEEN, max_bytes=MAX_SMALL_BYTES)
+        data = self.files.read(SEEN, max_bytes=_MAX_SEEN_BYTES)
         if data is None:
             return Seen(0, 0, {})
         try:
@@ -190,7 +199,7 @@ def encode_seen(seen: Seen) -> bytes:
 
 
 def _decode_seen(data: bytes) -> Seen:
-    match cbor.decode(data, max_bytes=MAX_SMALL_BYTES):
+    match cbor.decode(data, max_bytes=_MAX_SEEN_BYTES):
         case [int(newest), int(confirmed), dict(snapshots)]:
             return Seen(newest, confirmed, dict(_snapshot(item) for item in snapshots.items()))
         case _:

@@ -75,7 +75,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> in
     try:
         settings = from_env(environ)
         if len(argv) == 1 and argv[0].startswith(PREFIX):  # the one that somebody waits for
-            return _Checks(settings, streams, json=False).run(argv, ())
+            return _Checks(settings, streams, json=False).run(argv)
         return _run_parsed(argv, settings, streams)
     except BrokenPipeError:
         raise
@@ -120,7 +120,7 @@ def _run_parsed(argv: Sequence[str], settings: Settings, streams: Streams) -> in
     if options.command == "check":
         settings = settings._replace(profile=options.profile or settings.profile)
         checks = _Checks(settings, streams, json=options.json)
-        return checks.run(options.inputs, options.images)
+        return checks.run(options.inputs, options.images, options.texts)
     from verifier.upkeep import upkeep  # noqa: PLC0415 - not needed for a check
 
     return upkeep(options, settings, streams.stdout, streams.clock())
@@ -139,8 +139,13 @@ class _Checks:
         # No verdict is no admission, however the caller reads the exit status.
         self._exits: set[int] = set()
 
-    def run(self, inputs: Sequence[str], images: Sequence[str]) -> int:
-        """Check each input and return the highest of their exit statuses."""
+    def run(
+        self, inputs: Sequence[str], images: Sequence[str] = (), texts: Sequence[str] = ()
+    ) -> int:
+        """Check each of them and return the highest of their exit statuses.
+
+        An input may be a text, the name of a photo, or the scanner.
+        """
         for given in inputs:
             if given == "-":
                 for line in scanned_lines(self._streams.stdin):
@@ -151,6 +156,8 @@ class _Checks:
                 self._check(self._door.check_text, given)
         for image in images:
             self._check(self._door.check_picture, image, photo=image)
+        for text in texts:
+            self._check(self._door.check_text, text)
         if not self._exits:
             text = "没有核验任何码 nothing was checked"
             return _complain(self._streams, text, _EXIT[Kind.CHECK_AGAIN])

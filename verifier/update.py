@@ -27,6 +27,7 @@ from verifier.cache import (
     Seen,
     delta_name,
     encode_seen,
+    read_status,
     status_name,
 )
 from verifier.errors import (
@@ -332,7 +333,7 @@ class _Update:
     ) -> StatusDelta:
         """The delta that the snapshot names; its file is noted if it is a new one."""
         name = delta_name(snapshot.region)
-        data = self._cache.files.read(name, max_bytes=MAX_DELTA_BYTES)
+        data = read_status(self._cache.files, name, max_bytes=MAX_DELTA_BYTES)
         if data is None or sha256(data).digest() != snapshot.delta:
             data = source.fetch(name, max_bytes=MAX_DELTA_BYTES, held=None) or b""
             files[name] = data
@@ -348,7 +349,7 @@ class _Update:
     ) -> StatusList:
         """The list that the snapshot names: the one held with the delta over it, or a new one."""
         name = status_name(list_number)
-        held = self._cache.files.read(name, max_bytes=MAX_TOKEN_BYTES)
+        held = read_status(self._cache.files, name, max_bytes=MAX_TOKEN_BYTES)
         if held is not None:
             with suppress(StatusListError):
                 return _named(list_number, recall_status_list(held, self._trust), delta, snapshot)
@@ -359,7 +360,7 @@ class _Update:
 
     def _compare(self, list_number: int, new: StatusList) -> None:
         """Refuse a list that forgets what this venue has seen, whoever signed that."""
-        data = self._cache.files.read(status_name(list_number), max_bytes=MAX_TOKEN_BYTES)
+        data = read_status(self._cache.files, status_name(list_number), max_bytes=MAX_TOKEN_BYTES)
         held = None if data is None else _peek(data, list_number)
         if held is None:
             return
@@ -377,7 +378,7 @@ class _Update:
 
     def _held_delta(self, region: str) -> StatusDelta | None:
         """The delta that the region's lists were taken with; None where it was damaged."""
-        data = self._cache.files.read(delta_name(region), max_bytes=MAX_DELTA_BYTES) or b""
+        data = read_status(self._cache.files, delta_name(region), max_bytes=MAX_DELTA_BYTES) or b""
         try:
             return peek_delta(data)
         except StatusListError:
@@ -396,7 +397,7 @@ class _Update:
             owner = self._trust.owner_of(number)
             if number in named or (owner is not None and owner.region in missing):
                 continue
-            data = self._cache.files.read(status_name(number), max_bytes=MAX_TOKEN_BYTES)
+            data = read_status(self._cache.files, status_name(number), max_bytes=MAX_TOKEN_BYTES)
             held = None if data is None else _peek(data, number)
             if held is None or held.issued_at < newest - KEEP_DROPPED_S:
                 dropped.add(status_name(number))

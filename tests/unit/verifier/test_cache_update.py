@@ -34,10 +34,11 @@ from tests.venue_support import (
     snapshot_of,
     venue,
 )
-from verifier.cache import Cache, Statuses
+from verifier.cache import SEEN, Cache, Seen, Statuses, encode_seen
 from verifier.check import VENUE, Kind, Lists, Reason, check
 from verifier.claims import HOUR_S, Cti
 from verifier.errors import CacheError
+from verifier.folder import Folder
 from verifier.sources import FolderSource
 from verifier.statuslist import Status, contents_digest, pack_statuses
 from verifier.transport import encode_text
@@ -417,6 +418,25 @@ def test_damaged_status_list_never_admits(command: Run, damage: str) -> None:
     assert Reason.NO_STATUS.kind is Kind.CHECK_AGAIN
     assert take(command, published(World())).problems == ()
     assert verdict(command) is Reason.ADMITTED
+
+
+@pytest.mark.parametrize("name", ["1.cwt", "610000.delta"])
+def test_list_that_the_disk_does_not_give_is_fetched_anew(command: Run, name: str) -> None:
+    """D12: what cannot be read is as good as damaged, and the next update repairs it."""
+    path = Path(Cache(str(command.folder)).files.path or "") / "status" / name
+    data = path.read_bytes()
+    path.write_bytes(data + bytes(2**23))
+    assert verdict(command) is Reason.NO_STATUS
+    assert take(command, published(World())).problems == ()
+    assert verdict(command) is Reason.ADMITTED
+
+
+def test_country_of_all_counties_is_remembered(command: Run) -> None:
+    """What was seen of every region that a trust list has room for can be read again."""
+    snapshots = {f"{number:06d}": (2**32, bytes(32)) for number in range(4_096)}
+    seen = Seen(NOW, NOW, snapshots)
+    Folder(str(command.folder)).change({SEEN: encode_seen(seen)}, dropped=frozenset())
+    assert Cache(str(command.folder)).seen() == seen
 
 
 @pytest.mark.parametrize("name", ["trust-list.cbor", "roots.cbor", "seen.cbor"])

@@ -302,10 +302,17 @@ def test_scanner_with_a_damaged_update_stays_undecided(
     assert [line[0] for line in command("-").lines] == ["√", "?", "?"]
 
 
-@pytest.mark.parametrize("text", ["-h", "--help", "--version", "lists", "update", "-", "--json"])
-def test_argument_after_two_dashes_is_a_code_and_never_a_command(command: Run, text: str) -> None:
-    """A stranger's QR code may say what is a command: a script that hands it on stays shut."""
-    assert command("check", "--", text).status in (20, 30)
+@pytest.mark.parametrize(
+    "text", ["-h", "--version", "lists", "update", "-", "--", "--json", "x.png", __file__, "/"]
+)
+def test_argument_after_two_dashes_is_a_code_and_nothing_else(command: Run, text: str) -> None:
+    """A stranger's QR code may say what is a command, a file or the scanner: it stays a text.
+
+    Above all it takes no line from whatever the script that hands it on has as its own input.
+    """
+    result = command("check", "--json", "--", text, GREEN, stdin=f"{GREEN}\n".encode())
+    assert result.status == 30
+    assert [json.loads(line)["kind"] for line in result.lines] == ["not-a-code", "admit"]
 
 
 # --- clocks, ages, errors -----------------------------------------------------------------------
@@ -347,6 +354,20 @@ def test_damaged_list_warns_and_does_not_admit(command: Run) -> None:
         path.write_bytes(path.read_bytes()[:-1])
     result = command(GREEN)
     assert result.status == 20
+    assert "名单 1 已损坏" in result.err
+
+
+@pytest.mark.parametrize("name", ["1.cwt", "610000.delta"])
+def test_list_that_the_disk_does_not_give_is_damaged_and_the_next_scan_works(
+    command: Run, name: str
+) -> None:
+    """D12: a card with a bad block costs the codes of one list, not the scanner's day."""
+    for path in command.folder.glob(f"lists-*/status/{name}"):
+        path.unlink()
+        path.mkdir()
+    lines = [GREEN, encode_text(paper_code(HEILONGJIANG))]
+    result = command("-", stdin="".join(f"{line}\n" for line in lines).encode())
+    assert [line[0] for line in result.lines] == ["?", "√"]
     assert "名单 1 已损坏" in result.err
 
 
