@@ -247,8 +247,11 @@ def _text(secret: bytes) -> str:
 
 
 def _hash(secret: str) -> bytes:
-    """Enough for secrets of 256 bits: nobody tries them out."""
-    return hashlib.sha256(secret.encode()).digest()
+    """Enough for secrets of 256 bits: nobody tries them out.
+
+    A token may be any bytes of a header: aiohttp gives those that are no UTF-8 as surrogates.
+    """
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
 
 
 def _digits(random: bytes) -> str:

@@ -12,7 +12,7 @@ from issuer.people.problems import Problem
 from issuer.web.accesslog import Statuses
 from issuer.web.problems import answer_to, problem_of
 
-__all__ = ["Handle", "guarded", "refuse_all"]
+__all__ = ["Handle", "guarded", "refuse_all", "refused"]
 
 Handle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,7 +32,7 @@ def guarded(handle: Handle, counts: Statuses) -> Handle:
             _refuse_tricks(request)
             response = await handle(request)
         except Exception as error:  # noqa: BLE001 - the one place where all of them end
-            response = _answer(request, error)
+            response = refused(request, error)
         counts[response.status] += 1
         return response
 
@@ -60,7 +60,8 @@ def _refuse_tricks(request: web.Request) -> None:
             raise InputError(Problem.METHOD_OVERRIDE)
 
 
-def _answer(request: web.Request, error: Exception) -> web.Response:
+def refused(request: web.Request, error: Exception) -> web.Response:
+    """The answer to an error; the error is logged where it is ours."""
     problem, field = problem_of(error)
     response = answer_to(problem, field)
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -5,6 +5,7 @@ the same. Both may hold personal data, so both are replaced here.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
@@ -12,6 +13,7 @@ from aiohttp import http_parser, web, web_protocol
 
 from issuer.errors import NotReadyError
 from issuer.people.problems import Problem
+from issuer.web.guard import refused
 from issuer.web.problems import answer_to
 
 __all__ = ["Runner", "require_c_extensions"]
@@ -75,11 +77,25 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made: Any = await super()._make_server()
         return _Server(
-            made.request_handler,
+            _in_our_form(made.request_handler),
             request_factory=made.request_factory,
             loop=made._loop,  # noqa: SLF001 - aiohttp has no public way to name the protocol
             **made._kwargs,  # noqa: SLF001
         )
+
+
+def _in_our_form(
+    handle: Callable[[Any], Awaitable[web.StreamResponse]],
+) -> Callable[[Any], Awaitable[web.StreamResponse]]:
+    """*handle*, whose refusals before any route (OPTIONS *, an unknown Expect) are ours too."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handle(request)
+        except web.HTTPException as error:
+            return refused(request, error)
+
+    return answer
 
 
 def _silent() -> logging.Logger:

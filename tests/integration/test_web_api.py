@@ -115,6 +115,16 @@ async def test_no_token_of_ours_is_401(site: Site, header: str) -> None:
     assert (answer.status, answer.problem) == (401, Problem.NOT_BOUND)
 
 
+@pytest.mark.parametrize("token", [b"\xff", b"A" * 42 + b"\xff", b"\xed\xa0\x80"])
+async def test_token_that_is_no_text_is_401(site: Site, token: bytes) -> None:
+    """Bytes of a header that are not UTF-8 are nobody's token, and no failure of ours."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    head = b"GET /api/v1/me/colour HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    writer.write(head + b"Authorization: Bearer " + token + b"\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 401 ")
+    writer.close()
+
+
 async def test_security_headers_on_every_kind_of_answer(site: Site) -> None:
     """Data is never a page, never framed, never guessed at, never kept."""
     for answer in (

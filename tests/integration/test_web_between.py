@@ -158,6 +158,7 @@ async def test_appeal_without_anything_to_contest_is_a_conflict(tmp_path: Path) 
     [
         ("", "region-notice-refused"),
         ("%%%%", "region-notice-refused"),
+        ("王秀兰", "region-notice-refused"),
         (base64.b64encode(b"\xa0").decode(), "region-notice-refused"),
         ("A" * 12_000, "wrong-value"),
         (7, "wrong-value"),

@@ -270,6 +270,30 @@ async def test_bare_line_feeds_and_noise_are_400(site: Site, data: bytes) -> Non
     writer.close()
 
 
+@pytest.mark.parametrize(
+    ("head", "status", "problem"),
+    [
+        (b"OPTIONS * HTTP/1.1", 404, Problem.NOT_FOUND),
+        (b"CONNECT secret.example:443 HTTP/1.1", 404, Problem.NOT_FOUND),
+        (b"GET /api/v1/published/secret%0a HTTP/1.1", 404, Problem.NOT_FOUND),
+        (b"POST /api/v1/check HTTP/1.1\r\nExpect: secret", 400, Problem.BAD_REQUEST),
+        (b"POST /nothing HTTP/1.1\r\nExpect: secret", 400, Problem.BAD_REQUEST),
+    ],
+)
+async def test_what_reaches_no_route_is_refused_in_the_same_form(
+    site: Site, head: bytes, status: int, problem: Problem
+) -> None:
+    """Also what aiohttp itself would answer, in plain text that repeats the request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(head + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+    told, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert told.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nCache-Control: no-store\r\n" in told
+    assert json.loads(body)["type"].endswith(f"#{problem}")
+    assert b"secret" not in body
+    writer.close()
+
+
 async def test_rest_of_a_refused_body_is_not_the_next_request(site: Site) -> None:
     """What follows a refused body on the connection is not answered as a request of its own."""
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
@@ -45,7 +44,7 @@ async def take_notice(call: Call[NoticeSent, Nothing]) -> NoticeHeld:
     app = call.request.app
     try:
         data = base64.b64decode(call.body.notice, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # not base64, or not even ASCII
         raise RegionNoticeError(Reason.MALFORMED, "not base64") from error
     receipt = await asyncio.to_thread(app[EXCHANGE].receive, data)
     # Nobody waits for the effect: how long it takes would tell whether the person is known here.
