@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from audit.errors import LogBusyError
 from audit.record import open_proof
 from issuer.between.exchange import Exchange
 from issuer.between.message import Ground
@@ -137,6 +138,31 @@ async def test_appeal_goes_there_and_its_answer_comes_back(tmp_path: Path) -> No
         ]
         assert kinds == ["appeal-filed", "appeal-answered"]
         assert (await colour_of(here, token))["colour"] == "green"
+
+
+async def test_appeal_shows_no_state_that_the_log_does_not_hold_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that is stored and not logged yet is logged before anybody reads it."""
+    async with two_servers(tmp_path) as (there, here):
+        token = await told(there, here)
+        wanted = {"region": HEILONGJIANG, "ground": "not-me"}
+        filed = await here.ask("POST", "/me/appeals", wanted, token=token)
+        await in_thread(exchange_of(here).deliver)
+        await in_thread(exchange_of(there).take)
+        appeal_id = bytes.fromhex(filed.json["appeal"])
+        await in_thread(lambda: exchange_of(there).answer(appeal_id, is_upheld=False))
+        with monkeypatch.context() as away:
+            away.setattr(here.desk.log, "append", _away)
+            await in_thread(exchange_of(there).deliver)
+            await in_thread(here.app[SOON].submit(int).result)
+        (shown,) = (await here.ask("GET", "/me/appeals", token=token)).json["appeals"]
+        assert shown["state"] == "corrected"
+        assert len(shown["steps"]) == 2
+
+
+def _away(*_: object, **__: object) -> list[int]:
+    raise LogBusyError("the log is away")
 
 
 async def test_appeal_without_anything_to_contest_is_a_conflict(tmp_path: Path) -> None:

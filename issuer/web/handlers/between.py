@@ -18,8 +18,8 @@ from issuer.between.rows import AppealRow
 from issuer.colour.regions import load_regions
 from issuer.errors import RegionNoticeError
 from issuer.people.problems import Problem, Text
-from issuer.storage.store import read_store
-from issuer.web.appkeys import EXCHANGE, LOG, SOON
+from issuer.storage.tx import Done, Tx
+from issuer.web.appkeys import EXCHANGE, ISSUING, LOG, SOON
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route
 from issuer.web.times import format_instant
 
@@ -98,12 +98,11 @@ async def file_appeal(call: Call[AppealWanted, Nothing]) -> AppealShown:
 async def my_appeals(call: Call[Nothing, Nothing]) -> Appeals:
     app = call.request.app
 
-    def load() -> list[AppealRow]:
-        writer = app[EXCHANGE].writer
-        with read_store(writer.engine) as store:
-            return appeals_of(store, writer.secrets, call.subject)
+    def load(tx: Tx) -> Done[list[AppealRow]]:
+        return Done(appeals_of(tx.store, tx.secrets, call.subject))
 
-    rows = await asyncio.to_thread(load)
+    # In the writer's turn: what is stored is in the log by the time that it answers.
+    rows = await app[ISSUING].run(load)
     logged = await asyncio.to_thread(app[LOG].events_of, call.subject)
     return Appeals(appeals=[_shown(row, logged) for row in rows])
 
