@@ -17,7 +17,7 @@ from keys import cbor
 from keys.errors import CborError, TrustListError
 from keys.trustlist import MAX_BYTES, Roots, TrustList, decode_roots, recall_trust_list
 from verifier.errors import CacheError, StatusListError
-from verifier.folder import NOT_SET_UP, Folder, Generation
+from verifier.folder import NOT_SET_UP, Folder, Generation, damaged
 from verifier.statusdelta import MAX_DELTA_BYTES, StatusDelta, apply_delta, recall_delta
 from verifier.statuslist import MAX_TOKEN_BYTES, StatusList, recall_status_list
 
@@ -141,7 +141,7 @@ class Cache:
         try:
             return decode_roots(data)
         except TrustListError as error:
-            raise CacheError(f"{self.path}: {ROOTS} is damaged; set up again") from error
+            raise damaged(self.path, ROOTS) from error
 
     def trust(self) -> TrustList | None:
         """The trust list held, however old, or None before the first.
@@ -156,7 +156,7 @@ class Cache:
         try:
             return recall_trust_list(data, roots)
         except TrustListError as error:
-            raise CacheError(f"{self.path}: {TRUST_LIST} is damaged; set up again") from error
+            raise damaged(self.path, TRUST_LIST) from error
 
     def seen(self) -> Seen:
         """What must not be forgotten.
@@ -170,7 +170,7 @@ class Cache:
         try:
             return _decode_seen(data)
         except CborError as error:
-            raise CacheError(f"{self.path}: {SEEN} is damaged; set up again") from error
+            raise damaged(self.path, SEEN) from error
 
     def list_numbers(self) -> list[int]:
         """The status lists held, in order."""

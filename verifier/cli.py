@@ -113,6 +113,8 @@ def _run_parsed(argv: Sequence[str], settings: Settings, streams: Streams) -> in
         at = None if options.at is None else time_of(options.at)
     except SystemExit as end:
         return int(end.code or 0)
+    if options.folder == "":
+        raise SettingsError("--lists is empty; it names the folder of lists")
     settings = settings._replace(folder=options.folder or settings.folder)
     if at is not None:
         streams = streams._replace(clock=lambda: at)

@@ -17,7 +17,7 @@ from typing import Final
 
 from verifier.errors import CacheError
 
-__all__ = ["NOT_SET_UP", "Folder", "Generation"]
+__all__ = ["NOT_SET_UP", "Folder", "Generation", "damaged"]
 
 _CURRENT: Final = "current"
 _LOCK: Final = "lock"
@@ -67,7 +67,7 @@ class Folder:
             return Generation(None)
         text = name.decode("ascii", "replace").removesuffix("\n")
         if not _is_generation(text):
-            raise CacheError(f"{self.path}: the file '{_CURRENT}' is damaged; set up again")
+            raise damaged(self.path, _CURRENT)
         return Generation(os.path.join(self.path, text))
 
     @contextmanager
@@ -158,6 +158,11 @@ class Generation:
             for where, _, names in os.walk(self.path)
             for name in names
         }
+
+
+def damaged(path: str, name: str) -> CacheError:
+    """What to say of a folder that lost what it may not forget: it is not mended in place."""
+    return CacheError(f"{path}: {name} is damaged; remove {path} and set up again")
 
 
 def _is_generation(name: str) -> bool:

@@ -56,14 +56,12 @@ class Source(Protocol):
 def open_source(name: str) -> "Source":
     """A source by its name: a URL where there is `://` in it, otherwise a folder.
 
+    Whether it is there is seen when a file is fetched: a stick may be plugged in later.
+
     Raises:
-        SourceError: A URL that is not https (or http to this very machine), or no such folder.
+        SourceError: A URL that is not https (or http to this very machine).
     """
-    if "://" in name:
-        return UrlSource(name)
-    if not Path(name).is_dir():
-        raise SourceMissingError(f"{name}: no such folder")
-    return FolderSource(name)
+    return UrlSource(name) if "://" in name else FolderSource(name)
 
 
 class FolderSource:
@@ -85,6 +83,8 @@ class FolderSource:
                     raise SourceMissingError(f"{where}: not a file")
                 data = file.read(max_bytes + 1)
         except FileNotFoundError as error:
+            if not self._root.is_dir():
+                raise SourceMissingError(f"{self.name}: no such folder") from error
             raise SourceMissingError(f"{where}: no such file") from error
         except OSError as error:
             raise SourceError(f"{where}: {error.strerror or 'cannot be read'}") from error
@@ -108,8 +108,10 @@ class UrlSource:
         self._seconds_left = patience_s
         try:
             parts = urlsplit(self.name)
-            self._port = parts.port
-        except ValueError as error:
+            # Without a port, http.client would look for one behind the colons of an IPv6 address.
+            self._port = parts.port or (443 if parts.scheme == "https" else 80)
+            http.client.HTTPConnection(parts.hostname or "", self._port)  # refuses a blank; no call
+        except (ValueError, http.client.InvalidURL) as error:
             raise SourceError(f"{name}: not a web address") from error
         self._tls = parts.scheme == "https"
         self._host = parts.hostname or ""

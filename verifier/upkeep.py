@@ -9,11 +9,12 @@ from keys.trustlist import ListedIssuer
 from verifier.cache import MAX_SMALL_BYTES, Cache, Statuses
 from verifier.check import Lists
 from verifier.door import WARN_AGE_S
-from verifier.errors import CacheError
+from verifier.errors import CacheError, SourceMissingError
 from verifier.settings import Settings
 from verifier.sources import FolderSource, open_source
 from verifier.statuslist import StatusList
 from verifier.update import Report, set_up, update
+from verifier.verdicts import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -60,7 +61,12 @@ def _lasting(name: str) -> str:
     if not name.isprintable():
         raise CacheError("a source's name holds characters that cannot be printed")
     source = open_source(name)
-    return str(Path(name).resolve()) if isinstance(source, FolderSource) else source.name
+    if not isinstance(source, FolderSource):
+        return source.name
+    folder = Path(name).resolve()
+    if not folder.is_dir():
+        raise SourceMissingError(f"{name}: no such folder")
+    return str(folder)
 
 
 def _show_report(report: Report, out: TextIO) -> int:
@@ -71,7 +77,8 @@ def _show_report(report: Report, out: TextIO) -> int:
     )
     for problem in report.problems:
         word = "REFUSED" if problem.refused else "not fetched"
-        print(f"{word}: {problem.what}: {problem.text}", file=out)
+        # A host's own words may stand in it.
+        print(printable(f"{word}: {problem.what}: {problem.text}"), file=out)
     if not report.problems:
         return 0
     print("What is held stays in use until it is 24 h old.", file=out)

@@ -1,6 +1,7 @@
 """`celadon-verify setup`, `update`, `lists` and `--help`: what a technician meets."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,6 +111,44 @@ def test_update_reports_refusals_apart_from_absences(tmp_path: Path) -> None:
     assert "not fetched" in kinds
     assert "tell your region" in result.out
     assert command(CODE).status == 0
+
+
+def test_update_without_the_stick_takes_what_the_others_have(tmp_path: Path) -> None:
+    """A source that is not plugged in keeps a venue from nothing that another one has."""
+    command = venue(tmp_path, World())
+    stick, public = tmp_path / "stick", tmp_path / "public"
+    stick.mkdir()
+    assert command("setup", "--source", str(stick), "--source", str(public)).status == 3
+    stick.rmdir()
+    result = command("update")
+    assert "up to date: 2 of 2 regions" in result.lines[0]
+    assert [line.split(":")[0] for line in result.lines[1:-1]] == ["not fetched"]
+    assert f"{stick}: no such folder" in result.out
+
+
+def test_option_that_an_unset_variable_left_empty_is_refused(tmp_path: Path) -> None:
+    """C124: like an empty setting, an empty --lists does not stand for some other folder."""
+    command = venue(tmp_path, World())
+    for argv in (("lists", "--lists", ""), ("check", "--lists", "", CODE)):
+        result = command(*argv)
+        assert (result.status, result.out) == (2, "")
+        assert "--lists" in result.err
+
+
+@pytest.mark.parametrize("name", ["current", "roots.cbor", "trust-list.cbor", "seen.cbor"])
+def test_damaged_folder_says_what_sets_it_up_again(tmp_path: Path, public: Path, name: str) -> None:
+    """What may not be forgotten is not made anew in place, so the folder goes first."""
+    command = new(tmp_path)
+    argv = ["setup", "--roots", str(public / "roots.cbor"), "--source", str(public)]
+    assert command(*argv).status == 0
+    current = command.folder / (command.folder / "current").read_text().strip()
+    path = command.folder / name if name == "current" else current / name
+    path.write_bytes(b"damaged")
+    result = command(CODE)
+    assert result.status == 3
+    assert f"damaged; remove {command.folder} and set up again" in result.err
+    shutil.rmtree(command.folder)
+    assert command(*argv).status == 0
 
 
 def test_lists_shows_each_age_apart(tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ def test_open_source_with_a_folder_reads_its_files(tmp_path: Path) -> None:
     assert source.fetch("trust-list.cbor", max_bytes=4, held=None) == b"list"
 
 
-def test_open_source_without_such_a_folder_says_so(tmp_path: Path) -> None:
+def test_folder_source_that_is_not_there_says_so(tmp_path: Path) -> None:
     """A stick that is not plugged in is named."""
-    with pytest.raises(SourceMissingError, match="no such folder"):
-        open_source(str(tmp_path / "stick"))
+    source = open_source(str(tmp_path / "stick"))
+    with pytest.raises(SourceMissingError, match="stick: no such folder"):
+        source.fetch("trust-list.cbor", max_bytes=4, held=None)
 
 
 def test_folder_source_with_a_file_too_large_reads_no_more_than_allowed(tmp_path: Path) -> None:
@@ -53,6 +54,7 @@ def test_folder_source_with_a_pipe_or_folder_refuses(tmp_path: Path) -> None:
         "https://example.com/?token=1",
         "https://example.com/#part",
         "https://example.com:port/",
+        "https://exa mple.com/",
         "http://[::1/",
     ],
 )
@@ -63,7 +65,8 @@ def test_open_source_with_an_unsafe_address_refuses(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["https://example.com/lists/", "http://127.0.0.1:8080/", "http://localhost/x", "http://[::1]:80"]
+    "name", ["https://example.com/lists/", "http://127.0.0.1:8080/", "http://localhost/x", "http://[::1]:80",
+     "https://[2001:db8::abcd]/"],
 )  # fmt: skip
 def test_open_source_with_a_safe_address_asks_nothing_yet(name: str) -> None:
     """An address is only looked at when a file is fetched."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.code_support import NOW, World
-from tests.venue_support import Run, published, roots_of
+from tests.venue_support import Run, published, roots_of, venue
 from verifier.errors import (
     SourceError,
     SourceMissingError,
@@ -361,13 +361,27 @@ def test_update_from_a_server_takes_all_lists_and_asks_for_the_same_files(tmp_pa
         reply(body or b"", "200 OK" if body is not None else "404 x")(connection, request)
 
     asked = []
-    for venue in ("a", "b"):
+    for name in ("a", "b"):
         with serving(answer) as server:
-            set_up(str(tmp_path / venue), roots_of(World()), [server.url])
-            result = Run(tmp_path / venue, NOW)("update")
+            set_up(str(tmp_path / name), roots_of(World()), [server.url])
+            result = Run(tmp_path / name, NOW)("update")
         assert (result.status, result.lines) == (
             0, ["trust list 7; up to date: 2 of 2 regions; files changed: 6"],
         )  # fmt: skip
         asked.append([request.split()[1] for request in server.requests])
     assert asked[0] == asked[1]
     assert len(asked[0]) == 7
+
+
+def test_update_shows_nothing_that_a_server_sends_to_act_on_a_terminal(tmp_path: Path) -> None:
+    """A hostile server's words about a failure neither move the cursor nor hide a line."""
+
+    def answer(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"\x1b[2J\x1b[Hup to date: 34 of 34 regions\x9b8m\r\n\r\n")
+
+    command = venue(tmp_path, World())
+    with serving(answer) as server:
+        result = command("update", server.url)
+    assert result.status == 3
+    assert "not fetched" in result.out
+    assert all(line.isprintable() for line in result.lines)
