@@ -118,20 +118,21 @@ def ask(  # noqa: PLR0913 - one operation, its input and what it depends on
     """
     store.run(_FORGET, (now - _HOUR_S,))
     ((asked,),) = store.rows(_ASKED, (digest, now - _HOUR_S))
-    within = asked < MAX_ASKED_PER_HOUR
     request = _text(randomness(_TOKEN_BYTES))
+    if asked >= MAX_ASKED_PER_HOUR:
+        return Asked(request, None)  # and not counted: asking in vain keeps nobody out longer
     code = _digits(randomness(16))
     row = (
         _hash(request),
         digest,
         find(store, digest, rows=rows),
         _code_hash(pepper, request, code),
-        0 if within else MAX_TRIES,
+        0,
         now,
         now + CODE_LIFE_S,
     )
     store.run(_NEW_CODE, (*row, mac(rows, "one_time_code", row)))
-    return Asked(request, code if within else None)
+    return Asked(request, code)
 
 
 def confirm(  # noqa: PLR0913 - one operation, its two inputs and what it depends on

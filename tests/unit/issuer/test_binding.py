@@ -153,6 +153,17 @@ def test_ask_more_than_five_times_an_hour_sends_nothing(counter: Counter, name: 
     assert len(counter.phones.messages) == sent + 1
 
 
+def test_ask_in_vain_puts_the_next_code_off_no_further(counter: Counter) -> None:
+    """Whoever goes on asking gets another code an hour after the last."""
+    for _ in range(MAX_ASKED_PER_HOUR):
+        counter.asked()
+    sent = len(counter.phones.messages)
+    for _ in range(6):
+        counter.clock.now += 600
+        counter.enrolment.ask(NAME, PHONE)
+    assert len(counter.phones.messages) == sent + 1
+
+
 def test_confirm_hundred_guesses_at_once_count_as_five(counter: Counter) -> None:
     """Guessing in parallel gets no more tries than guessing in turn (C112)."""
     request, code = counter.asked()
