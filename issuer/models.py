@@ -99,6 +99,7 @@ code_batch: Final = Table(
     metadata,
     Column("event_id", LargeBinary(16), primary_key=True),
     Column("subject", LargeBinary(16), nullable=False),
+    Column("request_id", LargeBinary(16), nullable=False, unique=True),
     Column("request_hash", LargeBinary(16), nullable=False),
     Column("colour", SmallInteger, nullable=False),
     Column("issued_at", BigInteger, nullable=False),

@@ -26,14 +26,15 @@ from verifier.claims import (
 from verifier.statuslist import Status
 
 __all__ = [
-    "BatchHead", "OpenBatch", "batch_id", "batches_open", "codes_by_key",
-    "codes_digest", "codes_of", "find_batches", "insert_batches", "issued_event", "person_keys",
-    "replacement_id", "take_back", "take_back_batches",
+    "HEAD_COLUMNS", "BatchHead", "OpenBatch", "batches_open", "codes_by_key", "codes_digest",
+    "codes_of", "find_batches", "insert_batches", "issued_event", "person_keys", "replacement_id",
+    "request_id", "take_back", "take_back_batches",
 ]  # fmt: skip
 
-_COLUMNS: Final = "event_id, subject, request_hash, colour, issued_at, exp, sealed"
-_INSERT: Final = f"INSERT INTO code_batch ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-_FIND: Final = f"SELECT {_COLUMNS}, taken_back FROM code_batch WHERE event_id {{keys}}"  # noqa: S608
+HEAD_COLUMNS: Final = "event_id, subject, request_id, request_hash, colour, issued_at, exp"
+_COLUMNS: Final = f"{HEAD_COLUMNS}, sealed"
+_INSERT: Final = f"INSERT INTO code_batch ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_FIND: Final = f"SELECT {_COLUMNS}, taken_back FROM code_batch WHERE request_id {{keys}}"  # noqa: S608
 _LIVE: Final = (
     f"SELECT {_COLUMNS} FROM code_batch"  # noqa: S608
     " WHERE subject {keys} AND exp > ? AND taken_back IS NULL"
@@ -48,21 +49,23 @@ _CHANGE: Final = (
 _ID_BYTES: Final = 16
 
 
-def batch_id(secrets: Secrets, subject: bytes, idempotency_key: str) -> bytes:
-    """16 bytes: the batch's id and its event's, so that one request has one effect anywhere.
+def request_id(secrets: Secrets, subject: bytes, idempotency_key: str) -> bytes:
+    """16 bytes under which the answer to a request is found again, so that it has one effect.
 
-    Keyed, because what clients choose must neither collide nor be readable here.
+    Keyed, because what clients choose must neither collide nor be readable here. The log has an
+    id of its own for the batch: a request may have to be answered anew, where a database was lost,
+    and the log tells the two batches apart.
     """
     named = associated("batch", (subject, idempotency_key))
     return hashlib.blake2b(named, key=secrets.rows, digest_size=_ID_BYTES).digest()
 
 
-def replacement_id(secrets: Secrets, event_id: bytes) -> bytes:
-    """16 bytes: the id of the batch whose codes take this one's place (`issuer.codes.reissue`).
+def replacement_id(secrets: Secrets, request: bytes) -> bytes:
+    """As `request_id`, of the batch whose codes take this one's place (`issuer.codes.reissue`).
 
     It follows from the old one, so that the old request leads to the new codes.
     """
-    named = associated("replacement", (event_id,))
+    named = associated("replacement", (request,))
     return hashlib.blake2b(named, key=secrets.rows, digest_size=_ID_BYTES).digest()
 
 
@@ -94,6 +97,7 @@ class BatchHead(NamedTuple):
 
     event_id: bytes
     subject: bytes
+    request_id: bytes
     request_hash: bytes
     colour: Colour
     issued_at: int
@@ -102,8 +106,8 @@ class BatchHead(NamedTuple):
     def seal(self, codes: Sequence[bytes], *, key: bytes, nonce: bytes) -> Row:
         """The row that holds these codes, sealed under the person's *key*."""
         columns = (
-            self.event_id, self.subject, self.request_hash, int(self.colour), self.issued_at,
-            self.exp,
+            self.event_id, self.subject, self.request_id, self.request_hash, int(self.colour),
+            self.issued_at, self.exp,
         )  # fmt: skip
         context = associated("code_batch", columns)
         return (*columns, seal(b"".join(codes), key=key, context=context, nonce=nonce))
@@ -151,14 +155,17 @@ def insert_batches(store: Store, rows: Sequence[Row]) -> None:
     store.many(_INSERT, rows)
 
 
-def find_batches(store: Store, secrets: Secrets, event_ids: Sequence[bytes]) -> dict[bytes, Row]:
-    """The rows with these ids. A row whose codes were made anew gives way to the one with those."""
-    rows = {row[0]: row for row in store.rows_of(_FIND, event_ids)}
-    anew = {replacement_id(secrets, row[0]): row[0] for row in rows.values() if row[-1] is not None}
-    found = {event_id: row[:-1] for event_id, row in rows.items()}
+def find_batches(store: Store, secrets: Secrets, requests: Sequence[bytes]) -> dict[bytes, Row]:
+    """By `request_id`, the row that answers it: the newer one, where its codes were made anew."""
+    found, anew = {}, {}
+    for *row, taken_back in store.rows_of(_FIND, requests):
+        request = row[2]
+        found[request] = tuple(row)
+        if taken_back is not None:
+            anew[replacement_id(secrets, request)] = request
     if anew:
-        for event_id, row in find_batches(store, secrets, list(anew)).items():
-            found[anew[event_id]] = row
+        for replacement, newer in find_batches(store, secrets, list(anew)).items():
+            found[anew[replacement]] = newer
     return found
 
 

@@ -13,12 +13,12 @@ from typing import Final, NamedTuple, TypeAlias
 from audit.events import Event
 from issuer.codes.batches import (
     BatchHead,
-    batch_id,
     codes_of,
     find_batches,
     insert_batches,
     issued_event,
     person_keys,
+    request_id,
 )
 from issuer.codes.lists import day_of, take_positions
 from issuer.codes.mint import expiries
@@ -116,7 +116,7 @@ Result: TypeAlias = Issued | Withheld | Refused
 class Planned(NamedTuple):
     """A batch to be made: what its codes will say, but for their positions."""
 
-    event_id: bytes
+    request_id: bytes
     subject: bytes
     request_hash: bytes
     colour: Colour
@@ -132,7 +132,7 @@ def issue(tx: Tx, requests: Sequence[CodeRequest]) -> Done[list[Result]]:
             row), or with all of them (no key, no list). Roll back; try them one by one.
     """
     _require_going_on(tx)
-    ids = [batch_id(tx.secrets, r.subject, r.idempotency_key) for r in requests]
+    ids = [request_id(tx.secrets, r.subject, r.idempotency_key) for r in requests]
     held = find_batches(tx.store, tx.secrets, list(dict.fromkeys(ids)))
     first = dict(zip(ids[::-1], requests[::-1], strict=True))
     fresh = {id_: request for id_, request in first.items() if id_ not in held}
@@ -163,14 +163,14 @@ def _plan(
 ) -> list[Planned]:
     """What to make for everybody who has a colour."""
     planned = []
-    for event_id, request in fresh.items():
+    for id_, request in fresh.items():
         decision = decisions.get(request.subject)
         if decision is None or decision.colour is None:
             continue
         ends = _ends(request, decision.changes_at, now=tx.now)
         colour = Colour(decision.colour)
         asked = request.digest(key=keys[request.subject])
-        planned.append(Planned(event_id, request.subject, asked, colour, ends))
+        planned.append(Planned(id_, request.subject, asked, colour, ends))
     return planned
 
 
@@ -217,13 +217,13 @@ def make(
         own = tuple(codes[start : start + len(plan.ends)])
         start += len(own)
         head = BatchHead(
-            plan.event_id, plan.subject, plan.request_hash, plan.colour, tx.now,
+            tx.event_id(), plan.subject, plan.request_id, plan.request_hash, plan.colour, tx.now,
             max(exp for exp, _ in plan.ends),
         )  # fmt: skip
         key, nonce = keys[head.subject], nonces[NONCE_BYTES * place : NONCE_BYTES * (place + 1)]
         rows.append(head.seal(own, key=key, nonce=nonce))
         events.append(issued_event(head, own, key=key))
-        made[plan.event_id] = Issued(plan.event_id, plan.colour, own, repeated=False)
+        made[plan.request_id] = Issued(head.event_id, plan.colour, own, repeated=False)
     insert_batches(tx.store, rows)
     return made, events
 
@@ -244,9 +244,11 @@ def _result(  # noqa: PLR0913, PLR0917 # everything that one request may meet
     if key is None:
         return Refused(NoPersonError("unknown or erased"))
     if held is not None:
-        if held[2] != request.digest(key=key):
+        head = BatchHead(*held[:-1])
+        if head.request_hash != request.digest(key=key):
             return Refused(IdempotencyConflictError("the key was used for another request"))
-        return Issued(held[0], Colour(held[3]), tuple(codes_of(held, key=key)), repeated=True)
+        codes = tuple(codes_of(held, key=key))
+        return Issued(head.event_id, Colour(head.colour), codes, repeated=True)
     if request != first:
         return Refused(IdempotencyConflictError("the key was used for another request"))
     return Withheld(decisions[request.subject]) if made is None else made

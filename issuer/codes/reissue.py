@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from issuer.codes.batches import (
+    HEAD_COLUMNS,
     OpenBatch,
     codes_of,
     person_keys,
@@ -35,9 +36,8 @@ __all__ = ["SET_SIZE", "Reissued", "reissue"]
 
 #: Batches of one transaction.
 SET_SIZE: Final = 2_000
-_COLUMNS: Final = "event_id, subject, request_hash, colour, issued_at, exp, sealed"
 _LIVE: Final = (
-    f"SELECT {_COLUMNS} FROM code_batch"  # noqa: S608 - our own words
+    f"SELECT {HEAD_COLUMNS}, sealed FROM code_batch"  # noqa: S608 - our own words
     " WHERE (subject, event_id) > (?, ?) AND exp > ? AND taken_back IS NULL"
     " ORDER BY subject, event_id LIMIT ?"
 )
@@ -79,12 +79,13 @@ class _Affected(NamedTuple):
     """A batch that holds a code of the key, and what its row says."""
 
     batch: OpenBatch
+    request_id: bytes
     request_hash: bytes
     colour: int
 
 
 class _Place(NamedTuple):
-    """The last batch of a set, in the order of people: new batches lie behind, and not ahead."""
+    """The last batch of a set, in the order of people: few of the new batches lie ahead."""
 
     subject: bytes
     event_id: bytes
@@ -187,7 +188,7 @@ def _affected(
         codes = [parse_code(code) for code in codes_of(row, key=key)]
         alive = [code for code in codes if code.exp > now]
         if any(code.kid == kid for code in alive):
-            found.append(_Affected(OpenBatch(row[0], row[1], alive), row[2], row[3]))
+            found.append(_Affected(OpenBatch(row[0], row[1], alive), row[2], row[3], row[4]))
     return found
 
 
@@ -203,5 +204,5 @@ def _planned(tx: Tx, each: _Affected, decision: Decision) -> Planned:
         for code in codes
         if changes_at is None or code.not_before <= tx.now or code.not_before < changes_at
     ]
-    event_id = replacement_id(tx.secrets, each.batch.event_id)
-    return Planned(event_id, each.batch.subject, each.request_hash, Colour(each.colour), ends)
+    request = replacement_id(tx.secrets, each.request_id)
+    return Planned(request, each.batch.subject, each.request_hash, Colour(each.colour), ends)

@@ -50,7 +50,8 @@ _TABLES: Final = {
         " reasons, decided_at, changes_at, cause, event_id FROM decision"
     ),
     "batches": (
-        "SELECT subject, event_id, request_hash, colour, issued_at, exp, sealed, taken_back"
+        "SELECT subject, event_id, request_id, request_hash, colour, issued_at, exp, sealed,"
+        " taken_back"
         " FROM code_batch"
     ),
 }

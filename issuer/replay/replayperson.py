@@ -152,7 +152,7 @@ class PersonCheck:
             if key is None or codes is None:
                 yield Topic.BATCH, "does not open"
                 continue
-            head = BatchHead(row[0], subject, row[2], Colour(row[3]), row[4], row[5])
+            head = BatchHead(row[0], subject, row[2], row[3], Colour(row[4]), row[5], row[6])
             if event is None or issued_event(head, codes, key=key) != event:
                 yield Topic.BATCH, "not the codes that the log knows"
             elif colours[event.event_id] != event.details["colour"]:

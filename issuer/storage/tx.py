@@ -8,12 +8,21 @@ from audit.events import Event
 from issuer.storage.core import Authority, Secrets
 from issuer.storage.store import Store
 
-__all__ = ["EVENT_ID_BYTES", "Done", "Tx"]
+__all__ = ["EVENT_ID_BYTES", "Done", "Tx", "new_event_id"]
 
 T = TypeVar("T")
 
 EVENT_ID_BYTES: Final = 16
 _TIME_BYTES: Final = 4  # enough until 2106
+
+
+def new_event_id(now: int, randomness: Callable[[int], bytes]) -> bytes:
+    """16 bytes: the second, then 12 random ones.
+
+    The log keeps an event's time anyway; ids in its order keep the log's index over them short
+    of pages to write.
+    """
+    return now.to_bytes(_TIME_BYTES, "big") + randomness(EVENT_ID_BYTES - _TIME_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +36,8 @@ class Tx:
     randomness: Callable[[int], bytes]
 
     def event_id(self) -> bytes:
-        """16 bytes: the second, then 12 random ones.
-
-        The log keeps an event's time anyway; ids in its order keep the log's index over them short
-        of pages to write.
-        """
-        return self.now.to_bytes(_TIME_BYTES, "big") + self.randomness(EVENT_ID_BYTES - _TIME_BYTES)
+        """16 bytes for an event of this transaction."""
+        return new_event_id(self.now, self.randomness)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from audit.log import Log
 from issuer.codes.batches import BatchHead, issued_event
 from issuer.codes.issue import CodeRequest
 from issuer.codes.issuing import Issuing, Job
+from issuer.storage.tx import new_event_id
 from keys import ed25519
 from keys.ed25519 import PublicKey
 from keys.lifecycle import Purpose
@@ -80,7 +81,6 @@ def mint_and_log(
 
     Gives the first code of each.
     """
-    ids = os.urandom(16 * len(people))
     first, events = [], []
     for place, whom in enumerate(people):
         codes = [
@@ -88,22 +88,20 @@ def mint_and_log(
             for number, key in enumerate(keys)
         ]
         first.append(codes[0])
-        head = BatchHead(
-            ids[16 * place : 16 * place + 16], whom, b"", Colour.GREEN, NOW + turn, EXP
-        )
-        events.append(issued_event(head, codes, key=MESSAGE[:32]))
+        events.append(issued_event(_head(whom, NOW + turn), codes, key=MESSAGE[:32]))
     log.append(events, now=NOW + turn)
     return first
 
 
-def _entries() -> list[tuple[Event, bytes]]:
+def _head(whom: bytes, at: int) -> BatchHead:
+    """What is written about a batch; the log's entry has nothing of the request."""
+    return BatchHead(new_event_id(at, os.urandom), whom, b"", b"", Colour.GREEN, at, EXP)
+
+
+def _entries(turn: int) -> list[tuple[Event, bytes]]:
     """A set of entries for paper codes, encoded."""
     events = [
-        issued_event(
-            BatchHead(os.urandom(16), whom, b"", Colour.GREEN, NOW, EXP),
-            [bytes(100)],
-            key=MESSAGE[:32],
-        )
+        issued_event(_head(whom, NOW + turn), [bytes(100)], key=MESSAGE[:32])
         for whom in SUBJECTS[:LOGGED]
     ]
     return [(event, encode_event(event)) for event in events]
@@ -113,7 +111,8 @@ def _sets(office: Desk, turns: Iterator[int], folder: Path) -> Iterator[Row]:
     """One set of requests at a time."""
     signature = SIGNER.sign(MESSAGE)
     phone = holder_keys(PHONE_CODES)
-    bare, batches = Bare(folder / "bare.db"), iter([_entries() for _ in range(ROUNDS + 1)])
+    bare = Bare(folder / "bare.db")
+    batches = iter([_entries(turn) for turn in range(ROUNDS + 1)])
 
     def least() -> None:
         for _ in range(LOGGED):

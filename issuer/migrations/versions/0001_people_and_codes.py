@@ -28,6 +28,7 @@ def upgrade() -> None:
         "code_batch",
         sa.Column("event_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("subject", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("request_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("request_hash", sa.LargeBinary(length=16), nullable=False),
         sa.Column("colour", sa.SmallInteger(), nullable=False),
         sa.Column("issued_at", sa.BigInteger(), nullable=False),
@@ -35,6 +36,7 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("taken_back", sa.LargeBinary(length=16)),
         sa.PrimaryKeyConstraint("event_id", name="pk_code_batch"),
+        sa.UniqueConstraint("request_id", name="uq_code_batch_request_id"),
     )
     op.create_index("ix_code_batch_subject", "code_batch", ["subject"])
     op.create_table(

@@ -167,6 +167,19 @@ def test_reconciled_database_uses_no_position_again(place: Place) -> None:
     assert valid == COPIED - 1
 
 
+def test_request_of_after_the_copy_is_answered_with_new_codes(place: Place) -> None:
+    """The log has an event of the lost batch, and nobody has its codes any more."""
+    before = issued_places(place)
+    place.restore()
+    with place.opened() as office:
+        place.recover(office, now=NOW + 2)
+        again = office.paper(COPIED, key="paper", now=NOW + 3)
+        assert places(again).isdisjoint(before)
+        assert not again[0].repeated
+        assert office.paper(COPIED, key="paper", now=NOW + 4)[0].codes == again[0].codes
+        assert office.writer.recover(now=NOW + 5) == 0
+
+
 def test_reconciled_twice_does_no_more(place: Place) -> None:
     """After a crash the command is run again: codes of before the copy stay good."""
     before = issued_places(place)
