@@ -36,6 +36,10 @@ class IntegrityError(IssuerError):
     """A row of the issuer's database is not as the issuer wrote it."""
 
 
+class StoreError(IssuerError):
+    """The issuer's database does not answer, has no room, or has no such table."""
+
+
 class SelfCheckError(IssuerError):
     """A code just made is not one that a verifier would accept. Nothing is released."""
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from audit.errors import DatabaseDamagedError
 from audit.events import Event, Kind
 from audit.logreader import LogReader
-from issuer.errors import IntegrityError
+from issuer.errors import IntegrityError, StoreError
 from issuer.replay.findings import Finding, Topic
 from issuer.replay.replaylists import Positions
 from issuer.replay.replayperson import PersonCheck, Said
@@ -31,7 +31,7 @@ from issuer.replay.replaywork import (
 )
 from issuer.storage.core import Authority, Secrets
 from issuer.storage.handover import staged
-from issuer.storage.store import Store, engine_errors, read_store
+from issuer.storage.store import Store, read_store
 
 __all__ = ["Replay"]
 
@@ -100,7 +100,7 @@ class Replay:
                     yield Finding(Topic.UNREADABLE, None, why)
                     return
                 yield from self._all(store)
-        except (DatabaseDamagedError, DBAPIError, engine_errors(self._engine)) as error:
+        except (DatabaseDamagedError, DBAPIError, StoreError) as error:
             yield Finding(Topic.UNREADABLE, None, type(error).__name__)
 
     def _all(self, store: Store) -> Iterator[Finding]:

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, Engine
 
 from audit.database import reading, writing
 from audit.schema import schema_damage
+from issuer.errors import StoreError
 from issuer.models import MIGRATIONS, metadata
 
-__all__ = ["Row", "Store", "engine_errors", "read_store", "write_store"]
+__all__ = ["Row", "Store", "read_store", "write_store"]
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -105,28 +106,34 @@ def write_store(engine: Engine) -> Iterator[Store]:
 
     Several processes may share the database: they take turns. That spares every race between
     reading a decision or a cursor and writing it.
+
+    Raises:
+        StoreError: The database failed; nothing was written.
     """
-    with writing(engine) as connection:
-        store = Store(connection)
-        try:
-            store.lock_writers()
-            yield store
-        finally:
-            store.close()
+    with writing(engine) as connection, _opened(connection) as store:
+        store.lock_writers()
+        yield store
 
 
 @contextmanager
 def read_store(engine: Engine) -> Iterator[Store]:
-    """A transaction that sees one state, whoever writes meanwhile."""
-    with reading(engine) as connection:
-        store = Store(connection)
-        try:
-            yield store
-        finally:
-            store.close()
+    """A transaction that sees one state, whoever writes meanwhile.
+
+    Raises:
+        StoreError: The database failed.
+    """
+    with reading(engine) as connection, _opened(connection) as store:
+        yield store
 
 
-def engine_errors(engine: Engine) -> type[Exception]:
-    """What the driver raises; the statements of a `Store` do not pass SQLAlchemy's wrapping."""
-    errors: type[Exception] = engine.dialect.loaded_dbapi.Error
-    return errors
+@contextmanager
+def _opened(connection: Connection) -> Iterator[Store]:
+    """The connection's store. What the driver raises in it has not passed SQLAlchemy's wrapping."""
+    store = Store(connection)
+    try:
+        yield store
+    except connection.dialect.loaded_dbapi.Error as error:
+        # Without its text: PostgreSQL's quotes the row.
+        raise StoreError(f"the database: {type(error).__name__}; is it migrated?") from None
+    finally:
+        store.close()

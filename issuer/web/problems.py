@@ -21,6 +21,7 @@ from issuer.errors import (
     NoCodeKeyError,
     NotBoundError,
     RegionNoticeError,
+    StoreError,
     UnknownPlaceError,
 )
 from issuer.people.problems import TEXTS, Problem
@@ -101,6 +102,7 @@ _PROBLEMS: Final[tuple[tuple[type[Exception], Problem], ...]] = (
     (NoCodeKeyError, Problem.UNAVAILABLE),
     (KeysError, Problem.UNAVAILABLE),  # a key was stopped meanwhile, or the token is out
     (AuditError, Problem.UNAVAILABLE),  # no log, no answer
+    (StoreError, Problem.UNAVAILABLE),
     (SQLAlchemyError, Problem.UNAVAILABLE),
     (OSError, Problem.UNAVAILABLE),
 )

@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 
 from audit.access import AccessRequest, Field
 from audit.access import Purpose as AccessPurpose
+from audit.database import writing
 from audit.record import open_proof
 from issuer.codes.lists import SPREAD_S
 from issuer.colour.declare import DECLARABLE
@@ -442,6 +443,17 @@ async def test_bindings_are_listed_and_ended(each_site: Site) -> None:
     assert (await site.ask("GET", "/me/colour", token=two)).status == 401
     if statuses == [204, 204]:
         assert (await site.ask("GET", "/me/colour", token=one)).status == 401
+
+
+async def test_database_that_fails_is_unavailable_and_no_failure_of_ours(each_site: Site) -> None:
+    """503 and when to come again, on either database, whichever statement it was."""
+    token = await each_site.bound()
+    with writing(each_site.desk.engine) as connection:
+        connection.exec_driver_sql("ALTER TABLE binding RENAME TO gone")
+    for method, path in (("GET", "/me/bindings"), ("DELETE", "/me/bindings/" + "0" * 16)):
+        answer = await each_site.ask(method, path, token=token)
+        assert (answer.status, answer.problem) == (503, Problem.UNAVAILABLE)
+        assert answer.headers["Retry-After"]
 
 
 async def test_binding_of_another_person_is_as_if_absent(site: Site) -> None:

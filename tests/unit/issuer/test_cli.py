@@ -118,6 +118,18 @@ def trust(environ: dict[str, str], *others: ListedKey, now: int = NOW) -> None:
     (folder / "trust-list.cbor").write_bytes(sign_trust_list(encode_trust_list(made), [root]))
 
 
+def test_publish_on_a_database_without_tables_says_so(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whichever of the two it is: one line, no traceback."""
+    assert run("init").exit_code == 0
+    trust(environ)
+    for name in ("CELADON_ISSUER_DATABASE", "CELADON_AUDIT_DATABASE"):
+        with monkeypatch.context() as other:
+            other.setenv(name, f"sqlite:///{tmp_path}/empty.db")
+            require_one_line(run("publish"), 1, "OperationalError", "migrated")
+
+
 def test_help_names_every_command() -> None:
     """The first thing that an operator reads."""
     result = run("--help")
