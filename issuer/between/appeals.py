@@ -18,12 +18,13 @@ from issuer.between.envelope import receiving_key
 from issuer.between.message import MAX_RECORDS, Answer, Appeal, Ground
 from issuer.between.rows import AppealRow, ToldRow, put, read
 from issuer.between.sending import enqueue
+from issuer.between.told import record_told, take_back
 from issuer.colour.assess import assess
 from issuer.colour.decisions import evidence_of
 from issuer.colour.evidence import Evidence, decode_evidence
 from issuer.colour.evidence import Kind as EvidenceKind
-from issuer.colour.evidence_store import record_evidence, retract_evidence
-from issuer.colour.notice import Entry, Retraction
+from issuer.colour.evidence_store import record_evidence
+from issuer.colour.notice import Entry
 from issuer.colour.timeline import DAY_S
 from issuer.errors import InputError, RegionError
 from issuer.people.problems import Problem
@@ -34,7 +35,7 @@ from keys.cose import MessageSigner
 
 __all__ = [
     "APPEAL_S", "State", "answer_theirs", "appeals_of", "file_appeal", "hold_theirs", "lapse",
-    "overdue", "take_answer", "take_back", "theirs",
+    "overdue", "take_answer", "theirs",
 ]  # fmt: skip
 
 #: What Hunan promised for appeals that concern another province.
@@ -47,7 +48,6 @@ _OVERDUE: Final = (
     " AND subject IS NOT NULL ORDER BY deadline LIMIT ?"
 )
 _THEIRS: Final = "WHERE state = 'open' AND subject IS NULL ORDER BY deadline, appeal_id"
-_FORGET: Final = "DELETE FROM region_evidence WHERE evidence_id = ? AND region = ?"
 
 
 class State(StrEnum):
@@ -169,29 +169,7 @@ def _upheld(tx: Tx, row: AppealRow, answer: Answer) -> Done[int]:
     if row.subject is None:
         raise AssertionError("an appeal of ours is about somebody")
     records = [record for record in answer.records if record.evidence_id in row.ids()]
-    put(tx, [ToldRow(r.evidence_id, row.region, row.subject, None, tx.now) for r in records])
-    return record_evidence(tx, [Entry(row.subject, record) for record in records])
-
-
-def take_back(tx: Tx, region: str, evidence_ids: Iterable[bytes]) -> Done[int]:
-    """Delete these records as far as *region* told us of them, and decide anew."""
-    where = "WHERE evidence_id = ? AND region = ? AND subject IS NOT NULL"
-    told = [
-        row
-        for evidence_id in evidence_ids
-        for row in read(tx.store, tx.secrets, ToldRow, where, (evidence_id, region))
-    ]
-    subjects = list(dict.fromkeys(row.subject for row in told if row.subject is not None))
-    held = evidence_of(tx.store, subjects)
-    wanted = {row.evidence_id for row in told}
-    retractions = [
-        Retraction(subject, record.evidence_id, record.source, tx.now)
-        for subject, records in held.items()
-        for record in records
-        if record.evidence_id in wanted and record.origin_region == region
-    ]
-    tx.store.many(_FORGET, [(row.evidence_id, region) for row in told])
-    return retract_evidence(tx, retractions)
+    return record_told(tx, row.region, row.subject, records)
 
 
 def overdue(store: Store, *, now: int, limit: int) -> list[bytes]:

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from issuer.between.appeals import answer_theirs, file_appeal, lapse, overdue, take_back
+from issuer.between.appeals import answer_theirs, file_appeal, lapse, overdue
 from issuer.between.envelope import open_notice
 from issuer.between.inbox import hold, next_held
 from issuer.between.message import Ground, Message, Told, Withdrawn
@@ -20,6 +20,7 @@ from issuer.between.post import post_all
 from issuer.between.rows import AppealRow, Held, Sent, ToldRow, read
 from issuer.between.sending import due, enqueue, note_failures, resume, take_receipt
 from issuer.between.taking import take_held
+from issuer.between.told import take_back
 from issuer.between.waiting import drop_expired, drop_region
 from issuer.colour.evidence import Evidence
 from issuer.errors import IntegrityError, RegionError, RegionNoticeError, SealError

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from audit.events import Event, Kind
-from issuer.between.appeals import hold_theirs, take_answer, take_back
+from issuer.between.appeals import hold_theirs, take_answer
 from issuer.between.inbox import taken
 from issuer.between.message import Answer, Appeal, Message, Told, Withdrawn, kind_of
-from issuer.between.rows import Held, ToldRow, put
+from issuer.between.rows import Held
+from issuer.between.told import record_told, take_back
 from issuer.between.waiting import drop, keep_waiting
-from issuer.colour.evidence_store import record_evidence
-from issuer.colour.notice import Entry
-from issuer.errors import EvidenceError
 from issuer.people.people import find_first
 from issuer.storage.tx import Done, Tx
 
@@ -58,13 +56,7 @@ def _told(
     if subject is None:
         keep_waiting(tx, sender, told, digests)
         return Done(0)
-    try:
-        recorded = record_evidence(tx, [Entry(subject, record) for record in told.records])
-    except EvidenceError:
-        # An id that came before with other content: theirs to explain, and not to be used.
-        return Done(0)
-    put(tx, [ToldRow(r.evidence_id, sender, subject, None, tx.now) for r in told.records])
-    return recorded
+    return record_told(tx, sender, subject, told.records)
 
 
 def _event(tx: Tx, held: Held, message: Message | None, subject: bytes | None) -> Event:

@@ -7,14 +7,14 @@ docs/privacy.md, "People whom another region tells us of".
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
 from issuer.between.message import Told
-from issuer.between.rows import ToldRow, WaitingRow, put, read
+from issuer.between.rows import WaitingRow, put, read
+from issuer.between.told import record_told
 from issuer.colour.evidence import Evidence, decode_evidence, encode_evidence
-from issuer.colour.evidence_store import record_evidence
-from issuer.colour.notice import Entry
 from issuer.colour.timeline import DAY_S
 from issuer.storage.sealing import KEY_BYTES, NONCE_BYTES, associated, seal, unseal
 from issuer.storage.tx import Done, Tx
@@ -25,7 +25,6 @@ __all__ = ["RETENTION_S", "claim", "drop", "drop_expired", "drop_region", "keep_
 RETENTION_S: Final = 14 * DAY_S
 
 _DROP: Final = "DELETE FROM region_waiting WHERE sender = ? AND evidence_id = ?"
-_CLAIMED: Final = "DELETE FROM region_waiting WHERE evidence_id = ?"
 _OF_SENDER: Final = "DELETE FROM region_waiting WHERE sender = ?"
 _EXPIRED: Final = "DELETE FROM region_waiting WHERE expires_at <= ?"
 
@@ -56,24 +55,24 @@ def claim(tx: Tx, subject: bytes, name: str, digests: Sequence[bytes]) -> Done[i
     Raises:
         IntegrityError, SealError: What waits was changed.
     """
-    found: dict[bytes, tuple[str, Evidence]] = {}
+    found: dict[str, dict[bytes, Evidence]] = defaultdict(dict)
     for digest in digests:
         entry, key = _derived(digest, name)
         where = "WHERE entry = ? AND expires_at > ?"
         for row in read(tx.store, tx.secrets, WaitingRow, where, (entry, tx.now)):
             context = _context(entry, row.evidence_id, row.sender)
             plain = unseal(row.sealed, key=key, context=context)
-            found[row.evidence_id] = row.sender, decode_evidence(plain)
-    tx.store.many(_CLAIMED, [(evidence_id,) for evidence_id in found])
-    put(tx, [
-        ToldRow(evidence_id, sender, subject, None, tx.now)
-        for evidence_id, (sender, _) in found.items()
-    ])  # fmt: skip
-    return record_evidence(tx, [Entry(subject, record) for _, record in found.values()])
+            found[row.sender][row.evidence_id] = decode_evidence(plain)
+    recorded = []
+    for sender, records in found.items():
+        drop(tx, sender, [*records])
+        recorded.append(record_told(tx, sender, subject, [*records.values()]))
+    events = [event for done in recorded for event in done.events]
+    return Done(sum(done.value for done in recorded), events)
 
 
 def drop(tx: Tx, sender: str, evidence_ids: Sequence[bytes]) -> None:
-    """The sender took these back before anybody registered."""
+    """Forget these of the sender: taken back, or claimed."""
     tx.store.many(_DROP, [(sender, evidence_id) for evidence_id in evidence_ids])
 
 

@@ -11,7 +11,7 @@ from issuer.between.appeals import APPEAL_S, State, appeals_of, theirs
 from issuer.between.inbox import MAX_EARLY
 from issuer.between.message import Ground
 from issuer.between.reason import Reason
-from issuer.between.rows import AppealRow, Sent
+from issuer.between.rows import AppealRow, Sent, WaitingRow, put
 from issuer.between.sending import backoff_s, open_notices
 from issuer.between.waiting import RETENTION_S
 from issuer.colour.declare import Declared
@@ -21,6 +21,7 @@ from issuer.people.identity import Identity
 from issuer.people.own import declare
 from issuer.storage.core import Authority
 from issuer.storage.store import read_store
+from issuer.storage.tx import Done, Tx
 from tests.issuing_support import DAY_S, NOW
 from tests.regions_support import (
     HEILONGJIANG,
@@ -171,6 +172,35 @@ def test_told_evidence_taken_back_by_its_origin_turns_green_again(tmp_path: Path
         with pytest.raises(RegionError, match="was not told"):
             there.exchange.withdraw(SHAANXI, [contact_of(9).evidence_id])
         require_honest(there, here)
+
+
+def test_id_that_was_told_of_another_person_is_not_used_again(tmp_path: Path) -> None:
+    """Whoever it was told of first can still be freed of it."""
+    with two_regions(tmp_path) as (there, here):
+        subject = here.register()
+        other = here.register(Identity("李强", "+8613900139000"))
+        tell(there, here, 1)
+        tell(there, here, 1, person=Identity("李强", "+8613900139000"))
+        assert here.colour(other) == GREEN
+        there.exchange.withdraw(SHAANXI, [contact_of(1).evidence_id])
+        exchange_all(there, here)
+        assert here.colour(subject) == GREEN
+        require_honest(there, here)
+
+
+def test_registering_takes_nothing_that_another_region_told_of_others(tmp_path: Path) -> None:
+    """Two regions may use one id; what one of them said of somebody else goes on waiting."""
+    with two_regions(tmp_path) as (there, here):
+        tell(there, here, 1)
+        other = WaitingRow(bytes(32), contact_of(1).evidence_id, "330000", b"", 2 * NOW)
+
+        def wait(tx: Tx) -> Done[None]:
+            put(tx, [other])
+            return Done(None)
+
+        here.desk.writer.run(wait, now=NOW)
+        assert here.colour(here.register()) == RED
+        assert _count(here, "region_waiting") == 1
 
 
 def test_the_same_notice_again_has_one_effect_and_the_same_receipt(tmp_path: Path) -> None:
@@ -406,6 +436,26 @@ def test_late_answer_counts_from_when_it_comes(tmp_path: Path, is_upheld: bool) 
         (row,) = appeals_in(here, subject)
         assert row.state == (State.UPHELD if is_upheld else State.CORRECTED)
         assert here.colour(subject) == (RED if is_upheld else PENDING)
+        require_honest(there, here)
+
+
+def test_late_answer_about_what_was_told_again_meanwhile_stops_nothing(tmp_path: Path) -> None:
+    """The record that is there stays, the appeal ends, and the next notice has its turn."""
+    with two_regions(tmp_path) as (there, here):
+        subject = here.register()
+        tell(there, here, 1)
+        here.exchange.appeal(subject, HEILONGJIANG, Ground.NOT_ME)
+        here.exchange.deliver()
+        there.exchange.take()
+        there.clock.now += APPEAL_S
+        here.exchange.maintain()
+        tell(there, here, 1)
+        there.clock.now += 60
+        there.exchange.answer(asked_of(there)[0].appeal_id, is_upheld=True)
+        there.exchange.withdraw(SHAANXI, [contact_of(1).evidence_id])
+        exchange_all(there, here)
+        assert [row.state for row in appeals_in(here, subject)] == [State.UPHELD]
+        assert here.colour(subject) is PENDING
         require_honest(there, here)
 
 
