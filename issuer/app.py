@@ -205,12 +205,20 @@ class Office:
             _LOG.warning("code_keys_unlisted", count=len(late))
 
     def maintain(self) -> None:
-        """What is due: notices, re-assessments, appeals, windows that ended, lists that changed."""
-        self.exchange.maintain()
-        run_jobs(self.writer, now=self.clock())
-        run_windows(self.writer, now=self.clock())
-        self.publisher.publish_changed(now=self.clock())
-        write_public(self.log, self.settings.public)
+        """What is due: notices, re-assessments, appeals, windows that ended, lists that changed.
+
+        A failure of one is raised when all of them have had their turn.
+        """
+        steps = (
+            self.exchange.maintain,
+            lambda: run_jobs(self.writer, now=self.clock()),
+            lambda: run_windows(self.writer, now=self.clock()),
+            lambda: self.publisher.publish_changed(now=self.clock()),
+            lambda: write_public(self.log, self.settings.public),
+        )
+        with ExitStack() as due:
+            for step in reversed(steps):
+                due.callback(step)
 
     def services(self, issuing: Issuing) -> Services:
         """What the web application works with."""

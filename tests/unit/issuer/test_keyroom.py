@@ -11,9 +11,12 @@ from structlog.testing import capture_logs
 
 from audit.events import Kind
 from issuer.codes.issue import CodeRequest, Issued, issue
+from issuer.codes.lists import SPREAD_S
 from issuer.codes.shards import read_code_keys, write_code_key
+from issuer.colour.decisions import Cause
+from issuer.colour.reassess import start_job
 from issuer.colour.risk import shipped_risk_table
-from issuer.errors import NoCodeKeyError
+from issuer.errors import IntegrityError, NoCodeKeyError
 from issuer.keyroom import key_events
 from issuer.people.identity import Identity
 from issuer.people.people import IndexCost
@@ -281,6 +284,26 @@ def test_issuer_without_any_code_key_still_publishes_and_says_so(scene: Scene) -
     scene.office.publish()
     with pytest.raises(NoCodeKeyError):
         scene.paper()
+
+
+def test_step_of_the_upkeep_that_fails_keeps_no_other_from_its_turn(scene: Scene) -> None:
+    """A damaged row of a job is told, and what was taken back appears all the same."""
+    snapshot = scene.site.settings.public / "status" / f"{REGION}.snapshot"
+    scene.office.publish()
+    before = snapshot.read_bytes()
+    scene.paper()
+    scene.office.writer.run(_with_a_bad_job, now=scene.clock())
+    scene.office.enrolment.erase(scene.subject)
+    scene.clock.wait(SPREAD_S)
+    with pytest.raises(IntegrityError, match="job"):
+        scene.office.maintain()
+    assert snapshot.read_bytes() != before
+
+
+def _with_a_bad_job(tx: Tx) -> Done[None]:
+    start_job(tx, tx.event_id(), Cause.RULES, None)
+    tx.store.run("UPDATE job SET seen = 7")
+    return Done(None)
 
 
 def test_alarm_rings_before_the_keys_are_full_and_when_a_count_differs(scene: Scene) -> None:
