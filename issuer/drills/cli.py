@@ -1,13 +1,15 @@
 """`celadon drill`: play rehearsed accidents, each in an empty folder. Shell.
 
-Exit codes: 0 everything was proved, 1 a promise did not hold, 2 wrong call.
+Exit codes: 0 everything was proved, 1 a promise did not hold, 2 wrong call, 130 and 143 stopped.
 """
 
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import click
@@ -48,7 +50,7 @@ def drill(name: str | None, listing: bool, keep: Path | None, codes: int) -> Non
     if name is None:
         raise click.UsageError("name a drill, or all; celadon drill --list shows them")
     chosen = [each for each in DRILLS if name in (each.name, _ALL)]
-    with _folder(keep) as folder:
+    with _cleaning_up(), _folder(keep) as folder:
         ended_well = [_played(each, folder / each.name, codes) for each in chosen]
     if not all(ended_well):
         click.get_current_context().exit(_NOT_PROVED)
@@ -70,6 +72,22 @@ def _played(each: Drill, folder: Path, codes: int) -> bool:
     took = time.perf_counter() - begun
     click.echo(f"\n{each.name}: proved {scene.proved} claims in {took:.1f} s")
     return True
+
+
+@contextmanager
+def _cleaning_up() -> Iterator[None]:
+    """Whoever stops a drill has its folder removed; a second signal does not wait for that."""
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    raise SystemExit(128 + number)  # no Exception: it is no finding of the drill
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Every drill is played as an operator plays it, and again with one promise broken on purpose."""
 
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -131,3 +132,23 @@ def test_drill_as_a_process_reads_no_setting_and_leaves_what_it_is_told_to(tmp_p
     assert done.returncode == 0, done.stdout + done.stderr
     assert (kept / NAMES[0] / "public" / "trust-list.cbor").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_drill_that_is_stopped_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    """Its private folder goes with it, and its exit code is not that of a broken promise."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "issuer.cli", "drill", NAMES[0]],
+        stdout=subprocess.PIPE, text=True,
+        env={
+            "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": "utf-8",
+            "TMPDIR": str(tmp_path),
+        },
+    ) as playing:  # fmt: skip
+        assert playing.stdout is not None
+        assert any("proved:" in line for line in playing.stdout)
+        assert [path.name.startswith("celadon-drill-") for path in tmp_path.iterdir()] == [True]
+        playing.send_signal(number)
+        playing.communicate()
+    assert playing.returncode == 128 + number
+    assert list(tmp_path.iterdir()) == []
