@@ -54,6 +54,7 @@ from issuer.web.factory import Services
 from keys.keyring import Keyring, KeysInside, TokenKeyring, open_token
 from keys.lifecycle import Environment, KeyState, Purpose
 from keys.rotation import rotate
+from keys.sealing import MODERATE_MEM, MODERATE_OPS
 from keys.store import Keystore
 from keys.trustlist import TrustList
 from keys.trustplace import TRUST_LIST_FILE, newer_trust_list
@@ -82,11 +83,19 @@ _FIRST_KEYS: Final = {
 SLOT_S: Final = 0.5
 
 
-def init(settings: Settings, *, now: int) -> Keystore:
+def init(
+    settings: Settings, *, now: int, ops: int = MODERATE_OPS, mem: int = MODERATE_MEM
+) -> Keystore:
     """Make keystore, secrets, first keys and databases. Refuses where there is a keystore.
 
     Code keys wait until they are on a trust list; the others are active from now on, but nobody
     trusts them before they are on one.
+
+    Args:
+        settings: Of the new issuer.
+        now: UNIX seconds.
+        ops: Argon2id's passes over the keystore's passphrase.
+        mem: Argon2id's bytes of memory.
 
     Raises:
         KeystoreError, OSError: Something is there already, or cannot be made.
@@ -104,6 +113,8 @@ def init(settings: Settings, *, now: int) -> Keystore:
             settings.keystore,
             read_passphrase(settings.passphrase_file).decode(),
             environment=Environment(settings.environment),
+            ops=ops,
+            mem=mem,
         )
         for name in _SECRETS:
             store.new_secret(name)

@@ -103,7 +103,8 @@ def _week(world: World, people: list[bytes], codes: list[str]) -> _Week:
     risks = authority.risks.with_change(_RISING, RiskLevel.MEDIUM, now, issued_at=now)
     world.province.adopt_risks(sign_risk_table(risks, world.province.signer(Purpose.RULES)))
     newest = world.paper_code(grandmother, key="today")
-    world.publish()
+    world.clock.wait(SPREAD_S)
+    world.office.publish()  # as `celadon risk` does: the table too
     log = world.office.log
     _, red, erased = codes[-3:]
     return _Week(

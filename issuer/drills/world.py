@@ -22,6 +22,7 @@ from issuer.people.people import IndexCost
 from issuer.rules.rules import shipped_rules
 from issuer.stage import (
     DAY_S,
+    LEAST,
     Clock,
     Place,
     Province,
@@ -61,8 +62,8 @@ THRESHOLD: Final = 3
 GRANDMOTHER: Final = PEOPLE[0]
 #: Green, until the centre for disease control reports a contact.
 VISITOR: Final = next(part for part in PEOPLE if part.slug == "zhao-qiang")
-#: The least that libsodium takes: nobody attacks the index of people who do not exist.
-CHEAP: Final = IndexCost(ops=1, mem=8192)
+#: Nobody attacks the index of people who do not exist.
+CHEAP: Final = IndexCost(*LEAST)
 _LIST_LIFE_S: Final = 30 * DAY_S
 _KEY_LIFE_S: Final = 28 * DAY_S
 
@@ -171,7 +172,8 @@ class World:
         put_trust(self.site.settings.trust, trust.roots, signed)
         self.trust, self.signed = trust, signed
         self.reopen()
-        self.publish()
+        self.clock.wait(SPREAD_S)
+        self.office.publish()
         return signed
 
     def _first_list(self) -> TrustList:
@@ -212,9 +214,9 @@ class World:
         return self._stack.enter_context(opened(self.site, self.clock, _policy(), cost=CHEAP))
 
     def publish(self) -> None:
-        """Ten minutes later: by then all that was taken back is due."""
+        """Ten minutes later, as upkeep does: by then all that was taken back is due."""
         self.clock.wait(SPREAD_S)
-        self.office.publish()
+        self.office.maintain()
 
     def found_city(self, place: Place) -> Site:
         """Keystores and databases of one more issuer, which nobody trusts yet."""

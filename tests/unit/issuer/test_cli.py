@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from nacl import bindings
 
 from issuer import cli
 from issuer.cli import main
@@ -27,6 +28,7 @@ from issuer.rules.rules import shipped_rules, sign_rules
 from issuer.settings import SETTINGS
 from issuer.storage.sealing import mac
 from keys.lifecycle import Environment, KeyState, Purpose
+from keys.sealing import MODERATE_MEM, MODERATE_OPS
 from keys.signer import SeedSigner
 from keys.store import Keystore
 from keys.trustlist import (
@@ -208,6 +210,20 @@ def test_init_makes_private_keys_and_databases(tmp_path: Path) -> None:
     assert len(private) > 7
     for path in private:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+@pytest.mark.usefixtures("environ")
+def test_init_stretches_the_passphrase_by_moderate_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Demo and drills ask for less, because their passphrases are random; operators do not."""
+    limits = []
+
+    def noted(*arguments: object) -> bytes:
+        limits.append(arguments[3:5])
+        return bytes(32)
+
+    monkeypatch.setattr(bindings, "crypto_pwhash_alg", noted)
+    run("init")
+    assert limits == [(MODERATE_OPS, MODERATE_MEM)]
 
 
 def test_init_twice_is_refused(environ: dict[str, str]) -> None:
