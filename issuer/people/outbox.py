@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from issuer.people.problems import Text
+from keys.files import write_private
 
 __all__ = [
     "MAX_PER_HOUR", "CodeDelivery", "LimitedDelivery", "LocalOutbox", "Message", "code_message",
@@ -24,7 +25,6 @@ __all__ = [
 #: Messages to one phone.
 MAX_PER_HOUR: Final = 10
 _HOUR_S: Final = 3600
-_PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
 
 
@@ -115,16 +115,10 @@ class LocalOutbox:
         self._randomness = randomness
 
     def deliver(self, message: Message) -> None:
-        name = f"{message.at:012d}-{self._randomness(8).hex()}.json"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(
-            os.open(self._folder / name, flags, _PRIVATE_FILE), "w", encoding="utf-8"
-        ) as file:
-            json.dump(
-                {"phone": message.phone, "at": message.at, **message.text._asdict()},
-                file,
-                ensure_ascii=False,
-            )
+        token = self._randomness(8).hex()
+        told = {"phone": message.phone, "at": message.at, **message.text._asdict()}
+        content = json.dumps(told, ensure_ascii=False).encode()
+        write_private(self._folder / f"{message.at:012d}-{token}.json", content, token=token)
 
     def messages(self) -> Iterator[Message]:
         """All messages, oldest first."""

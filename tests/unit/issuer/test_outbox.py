@@ -2,8 +2,11 @@
 
 import os
 import re
+import resource
 import stat
 from pathlib import Path
+
+import pytest
 
 from issuer.people.outbox import (
     MAX_PER_HOUR,
@@ -26,6 +29,21 @@ def test_outbox_messages_come_back_in_order(tmp_path: Path) -> None:
     for message in sent:
         outbox.deliver(message)
     assert list(outbox.messages()) == sent
+
+
+def test_outbox_on_a_full_disk_keeps_no_half_message(tmp_path: Path) -> None:
+    """What could not be written as a whole keeps nobody from reading the others."""
+    outbox = LocalOutbox(tmp_path / "outbox")
+    sent = code_message(PHONE, "012345", at=1, minutes=10)
+    outbox.deliver(sent)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            outbox.deliver(sent)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(outbox.messages()) == [sent]
 
 
 def test_outbox_is_for_its_owner_alone_under_any_umask(tmp_path: Path) -> None:
