@@ -39,7 +39,7 @@ from keys.trustlist import (
     encode_trust_list,
     verify_trust_list,
 )
-from keys.trustplace import Place, put_trust_list, said_of
+from keys.trustplace import Place, held_list, put_trust_list, said_of
 from keys.trustsource import roots_of_records, source_of_trust_list, trust_list_of_source
 from keys.trustupdate import accept_trust_list, require_may_follow
 
@@ -161,7 +161,10 @@ def combine(parts: tuple[Path, ...], roots_file: Path, out: Path) -> None:
 def verify(list_file: Path, roots_file: Path, held: Path | None, at: int) -> None:
     """Say whether a verifier would take LIST, and why not."""
     roots = _roots(roots_file)
-    before = None if held is None else _any_list(held)
+    before = None
+    if held is not None:
+        data = read_file(held)
+        before = said_of(held, lambda: held_list(data, roots))
     taken = accept_trust_list(before, read_file(list_file), roots=roots, now=at)
     click.echo(
         f"good: version {taken.version}, {taken.environment}, {len(taken.issuers)} issuers, "

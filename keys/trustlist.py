@@ -97,7 +97,7 @@ def _verified(data: bytes, roots: Roots, *, points: bool) -> TrustList:
     require_following_roots(roots, trust.roots)
     if trust.roots != roots:
         _require_quorum(envelope, trust.roots)
-    _require_no_stranger(envelope, trust, roots)
+    _require_no_stranger(envelope, trust)
     return trust
 
 
@@ -127,15 +127,21 @@ def _require_quorum(envelope: Envelope, roots: Roots) -> None:
         _verify(signature, envelope.payload, keys[signature.kid])
 
 
-def _require_no_stranger(envelope: Envelope, trust: TrustList, roots: Roots) -> None:
-    """No signature that nobody can verify, and none that is wrong: every byte counts."""
-    counted = {kid(key) for key in (*roots.keys, *trust.roots.keys)}
+def _require_no_stranger(envelope: Envelope, trust: TrustList) -> None:
+    """No signature that nobody can verify, and none that is wrong: every byte counts.
+
+    The list itself names whoever signed it. Else the list that brings new roots could not be read
+    again under them, and every verifier that took it would stand still.
+    """
+    counted = {kid(key) for key in trust.roots.keys}
     former = {kid(key): key for key in trust.former_roots}
     for signature in envelope.signatures:
         if signature.kid in counted:
             continue
         if signature.kid not in former:
-            raise TrustListSignerError(f"signed by {signature.kid.hex()}, which is not a root")
+            raise TrustListSignerError(
+                f"signed by {signature.kid.hex()}, no root that the list names, nor a former one"
+            )
         _verify(signature, envelope.payload, former[signature.kid])
 
 

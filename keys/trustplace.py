@@ -20,11 +20,13 @@ from keys.trustlist import (
     decode_roots,
     decode_trust_list,
     encode_roots,
+    verify_trust_list,
 )
 from keys.trustupdate import accept_trust_list
 
 __all__ = [
-    "ROOTS_FILE", "TRUST_LIST_FILE", "Place", "newer_trust_list", "put_trust_list", "said_of",
+    "ROOTS_FILE", "TRUST_LIST_FILE", "Place", "held_list", "newer_trust_list", "put_trust_list",
+    "said_of",
 ]  # fmt: skip
 
 ROOTS_FILE: Final = "roots.cbor"
@@ -58,12 +60,12 @@ class Place:
         found = _read(self.roots_file) if self.keeps_roots else None
         if found is not None:
             roots = said_of(self.roots_file, lambda: decode_roots(found))
-        return accept_trust_list(self.held(), data, roots=roots, now=now)
+        return accept_trust_list(self._held(roots), data, roots=roots, now=now)
 
-    def held(self) -> TrustList | None:
-        """What stands here, or None. Verifies no signature: it may be older than the roots are."""
+    def _held(self, roots: Roots) -> TrustList | None:
+        """What stands here, or None."""
         data = _read(self.list_file)
-        return None if data is None else said_of(self.list_file, lambda: _content(data))
+        return None if data is None else said_of(self.list_file, lambda: held_list(data, roots))
 
     def put(self, data: bytes, trust: TrustList) -> None:
         # The list first: a crash between the two leaves old roots beside a list that they signed.
@@ -99,6 +101,18 @@ def put_trust_list(data: bytes, places: Sequence[Place], *, roots: Roots, now: i
         for place in places:
             place.put(data, trust)
     return trust
+
+
+def held_list(data: bytes, roots: Roots) -> TrustList:
+    """The list in *data*, to be followed by another under these roots, or under its own.
+
+    One that is older than the roots cannot be verified by them, and decides nothing about roots.
+
+    Raises:
+        TrustListError: The roots, or those that they let follow, did not sign it.
+    """
+    held = _content(data)
+    return held if held.roots.epoch < roots.epoch else verify_trust_list(data, roots)
 
 
 def newer_trust_list(data: bytes, published: Path) -> bytes:

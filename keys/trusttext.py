@@ -117,6 +117,9 @@ def _startling(held: TrustList, trust: TrustList) -> Iterator[str]:
     """What is allowed, and right only in an emergency: signers should know why it is done."""
     if trust.roots.epoch != held.roots.epoch:
         yield "a new epoch of roots: both quorums must sign, and endings and pins may change"
+    for key in held.roots.keys:
+        if key not in (*trust.roots.keys, *trust.former_roots):
+            yield f"root {kid(key).hex()} leaves unnamed: it cannot sign this list"
     for issuer in trust.issuers:
         yield from _late_keys(held, issuer, trust.issued_at)
         before = held.issuer(issuer.region)

@@ -701,19 +701,40 @@ def _kept() -> Iterator[Vector]:
 
 
 def _rotations() -> Iterator[Vector]:
-    rotated = replace(LIST, roots=NEXT_ROOTS)
+    unnamed = replace(LIST, roots=NEXT_ROOTS)
+    rotated = replace(unnamed, former_roots=(ROOT_SIGNERS[0].public_key,))
     both = (*ROOT_SIGNERS[:3], NEXT_SIGNERS[0])
-    after = replace(
-        rotated, version=8, former_roots=(ROOT_SIGNERS[0].public_key,), issued_at=ISSUED + 1
-    )
+    after = replace(rotated, version=8, issued_at=ISSUED + 1)
     held = signed(rotated, both)
     new_signers = (*ROOT_SIGNERS[1:3], NEXT_SIGNERS[0])
-    replaced = replace(LIST, roots=ALL_NEW_ROOTS)
+    replaced = replace(LIST, roots=ALL_NEW_ROOTS, former_roots=ROOTS.keys)
     quorum = "TrustListQuorumError"
     epoch = "TrustListEpochError"
     ok = "accepted"
     yield Vector("rotation", "One root is exchanged; both quorums sign.", held, ok, HELD)
     yield Vector("rotation-first", "The same, for a verifier without a list.", held, ok)
+    yield Vector(
+        "rotation-first-by-hand",
+        "The same, for a verifier that was given the new roots.",
+        held,
+        ok,
+        roots=NEXT_ROOTS,
+    )
+    yield Vector(
+        "rotation-leaving-root-unnamed",
+        "The root who leaves signs, and the list does not name it: under the new roots alone, "
+        "nobody could verify the list again.",
+        signed(unnamed, both),
+        "TrustListSignerError",
+        HELD,
+    )
+    yield Vector(
+        "rotation-by-those-who-stay",
+        "Nobody who leaves signs, and so nobody needs to be named.",
+        signed(unnamed, (*ROOT_SIGNERS[1:4], NEXT_SIGNERS[0])),
+        ok,
+        HELD,
+    )
     yield Vector(
         "rotation-after",
         "The next list, by the new roots alone.",

@@ -11,8 +11,16 @@ import pytest
 
 from keys.errors import SourceFileError, TrustListError, TrustListRollbackError
 from keys.instants import format_time
+from keys.kid import kid
 from keys.purpose import Purpose
-from keys.trustlist import Ending, TrustList, decode_roots, encode_roots, encode_trust_list
+from keys.trustlist import (
+    Ending,
+    TrustList,
+    decode_roots,
+    encode_roots,
+    encode_trust_list,
+    verify_trust_list,
+)
 from keys.trustplace import (
     ROOTS_FILE,
     TRUST_LIST_FILE,
@@ -181,6 +189,14 @@ def test_ceremony_of_five_roots_over_new_keys_an_ending_and_a_rotation(ceremony:
     ceremony.take_over(second)
     ceremony.next_source(roots=ceremony_roots(next_roots))
     draft = ceremony.draft("--held", second)
+    assert f"! root {ceremony.kids[0]} leaves unnamed" in ceremony.desk.do(
+        "trust", "diff", second, draft
+    )
+    draft.unlink()
+    record = json.loads((ceremony.desk.folder / f"{ceremony.kids[0]}.json").read_text())
+    ceremony.source["former_roots"] = [record["public_key"]]
+    draft = ceremony.draft("--held", second)
+    assert "leaves unnamed" not in ceremony.desk.do("trust", "diff", second, draft)
     old_alone = ceremony.sign(draft, [1, 2])
     both = ceremony.sign(draft, [0, 5], held=second)
     out = ceremony.desk.folder / "too-few"
@@ -269,6 +285,34 @@ def test_publish_for_an_issuer_trusts_the_issuers_own_roots(tmp_path: Path) -> N
     with pytest.raises(TrustListError, match="3 needed"):
         put_trust_list(generate.GOOD, [public, trust], roots=generate.ROOTS, now=generate.NOW)
     assert list(public.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_list_that_only_looks_like_the_one_held_does_not_bring_its_own_roots(
+    tmp_path: Path, epoch: int
+) -> None:
+    """Whoever writes into the public folder does not say whose signatures count there."""
+    thief = replace(generate.ALL_NEW_ROOTS, epoch=epoch)
+    signers = generate.NEXT_SIGNERS[:3]
+    forged = generate.signed(replace(generate.OLDER, roots=thief), signers)
+    following = generate.signed(replace(generate.LIST, roots=thief), signers)
+    assert verify_trust_list(following, thief).roots == thief
+    public, _ = _places(tmp_path)
+    public.list_file.write_bytes(forged)
+    with pytest.raises(SourceFileError, match=TRUST_LIST_FILE):
+        put_trust_list(following, [public], roots=generate.ROOTS, now=generate.NOW)
+    assert public.list_file.read_bytes() == forged
+    new, roots = tmp_path / "new", tmp_path / "roots"
+    new.write_bytes(following)
+    roots.write_bytes(encode_roots(generate.ROOTS))
+    at = format_time(generate.NOW)
+    machine = Machine(tmp_path / "machine")
+    said = refused(
+        machine.run(
+            "trust", "verify", new, "--roots", roots, "--held", public.list_file, "--at", at
+        )
+    )
+    assert TRUST_LIST_FILE in said
 
 
 @pytest.mark.parametrize("name", [TRUST_LIST_FILE, ROOTS_FILE])
@@ -420,8 +464,10 @@ def test_text_of_changes_startles_where_signers_should_ask_why() -> None:
         f"code key {late.kid.hex()} of 230000 counts less than 24 h after the issue: "
         "doors that are offline will not know it yet"
     )
+    gone = kid(generate.ROOT_SIGNERS[0].public_key).hex()
     assert [line[4:] for line in told.splitlines() if line.startswith("  ! ")] == [
         "a new epoch of roots: both quorums must sign, and endings and pins may change",
+        f"root {gone} leaves unnamed: it cannot sign this list",
         early,
         "codes of 230000 count for less than 7 days after the issue: people need notice",
         "610900 is gone: doors will know neither its codes nor whose to ask for",

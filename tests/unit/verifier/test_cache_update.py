@@ -181,11 +181,20 @@ def test_update_follows_the_roots_one_step_at_a_time(command: Run) -> None:
     assert take(command, with_trust(after, (4, 6))).trust.version == 9
 
 
+def test_update_by_a_rotation_that_could_not_be_read_again_keeps_the_old(command: Run) -> None:
+    """A list whose signers the roots that it brings do not know would stop a venue for good."""
+    keys = tuple(signer(f"root {n}").public_key for n in (4, 5, 6))
+    trust = replace(NEWER, roots=Roots(2, 2, keys, NEWER.roots.environment))
+    report = take(command, with_trust(trust, (1, 2, 4, 5)))
+    assert "nor a former one" in texts(report, refused=True)
+    assert verdict(command) is Reason.ADMITTED
+
+
 def test_update_without_any_trust_list_says_why(tmp_path: Path) -> None:
     """A new venue whose source has no usable trust list is told which source and why."""
     set_up(str(tmp_path / "venue"), roots_of(World()), [])
     command = Run(tmp_path / "venue", NOW)
-    with pytest.raises(CacheError, match="no such file"):
+    with pytest.raises(CacheError, match="no such folder"):
         take(command, {})
     with pytest.raises(CacheError, match="no source"):
         update(str(command.folder), [], now=NOW)
