@@ -1,5 +1,6 @@
 """What `celadon keys` and `celadon trust` share: types, options, files, one-line errors. Shell."""
 
+import os
 import time
 from pathlib import Path
 from typing import Final
@@ -92,17 +93,17 @@ OUT = click.option(
 
 
 def ask_passphrase(file: Path | None, *, confirm: bool = False) -> str:
-    if file is None:
+    try:
+        if file is not None:
+            return read_private(file).decode().partition("\n")[0]
         entered: str = click.prompt(
             "Passphrase", hide_input=True, confirmation_prompt=confirm, err=True
         )
-        return entered
-    content = read_private(file)
-    try:
-        return content.decode().partition("\n")[0]
-    except UnicodeDecodeError:
-        # Its text, and the object itself, hold what could not be decoded.
-        raise SourceFileError(f"{file}: the passphrase is not in UTF-8") from None
+        entered.encode()
+    except UnicodeError:
+        # Its text, and the object itself, hold what could not be read.
+        raise SourceFileError(f"{file or 'as typed'}: the passphrase is not in UTF-8") from None
+    return entered
 
 
 def read_file(path: Path) -> bytes:
@@ -115,9 +116,15 @@ def read_text(path: Path) -> str:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """A new file; never over an old one, which somebody may have signed already."""
+    """A new file, whole or not at all; never over an old one, which may be signed already."""
     with path.open("xb") as file:
-        file.write(data)
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            path.unlink()
+            raise
 
 
 def read_clock() -> int:

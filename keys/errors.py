@@ -69,6 +69,10 @@ class KeystoreDamagedError(KeystoreError):
     """A file was truncated, changed or exchanged."""
 
 
+class KeystoreMemoryError(KeystoreError):
+    """This machine has not the memory that the passphrase's Argon2id takes."""
+
+
 class KeystorePermissionError(KeystoreError):
     """Others on this machine can read or write a file or the folder."""
 

@@ -23,6 +23,7 @@ from keys.purpose import Environment, Purpose
 __all__ = [
     "ALLOWED_MOVES",
     "CODE_LIFE_S",
+    "STOPS",
     "Environment",
     "KeyInfo",
     "KeyState",
@@ -59,6 +60,11 @@ ALLOWED_MOVES: Final[dict[KeyState, frozenset[KeyState]]] = {
     KeyState.COMPROMISED: frozenset({KeyState.DESTROYED}),
     KeyState.DESTROYED: frozenset(),
 }
+
+
+#: Moves that wait for no clock: a stolen key is stopped even where its last change was made by a
+#: clock that ran ahead.
+STOPS: Final = frozenset({KeyState.SUSPENDED, KeyState.DEACTIVATED, KeyState.COMPROMISED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +110,17 @@ class KeyInfo:
         return self.not_after + (CODE_LIFE_S if self.purpose is Purpose.CODE else 0)
 
     def moved(self, state: KeyState, now: int) -> "KeyInfo":
-        """The record after a move.
+        """The record after a move. A stop is noted at the last change, if the clock is before it.
 
         Raises:
             KeyTransitionError: That move is not allowed, or the clock went back.
         """
         if state not in ALLOWED_MOVES[self.state]:
             raise KeyTransitionError(f"{self._name}: {self.state} cannot become {state}")
-        if now < self.history[-1].at:
+        last = self.history[-1].at
+        if now < last and state not in STOPS:
             raise KeyTransitionError(f"{self._name}: the clock is before its last change")
-        return replace(self, history=(*self.history, Moved(state, now)))
+        return replace(self, history=(*self.history, Moved(state, max(now, last))))
 
     def require_signing(self, purpose: Purpose, region: str, now: int) -> None:
         """Raise unless this key may sign for *purpose* and *region* at *now*.

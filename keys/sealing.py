@@ -18,8 +18,9 @@ from typing import Final
 
 from nacl import bindings
 from nacl.exceptions import CryptoError
+from nacl.exceptions import RuntimeError as CryptoRuntimeError
 
-from keys.errors import KeystoreDamagedError, KeystorePassphraseError
+from keys.errors import KeystoreDamagedError, KeystoreMemoryError, KeystorePassphraseError
 from keys.lifecycle import Environment
 
 __all__ = [
@@ -63,6 +64,7 @@ def seal_master(
 
     Raises:
         ValueError: The passphrase is empty, or a limit is out of range.
+        KeystoreMemoryError: There is not so much memory.
     """
     if not passphrase:
         raise ValueError("the passphrase is empty")
@@ -80,6 +82,7 @@ def open_master(data: bytes, passphrase: str) -> Master:
     Raises:
         KeystoreDamagedError: Not a master file, or not a whole one.
         KeystorePassphraseError: The passphrase is wrong, or the file was changed.
+        KeystoreMemoryError: There is not so much memory.
     """
     if len(data) != _MASTER_BYTES or not data.startswith(_MAGIC):
         raise KeystoreDamagedError("the master file is not one of ours, or not whole")
@@ -123,9 +126,14 @@ def unseal(master: Master, name: str, data: bytes) -> bytes:
 def _stretch(passphrase: str, ops: int, mem: int, salt: bytes) -> bytes:
     # NFC: one passphrase typed on two keyboards is one passphrase.
     secret = unicodedata.normalize("NFC", passphrase).encode()
-    key: bytes = bindings.crypto_pwhash_alg(
-        KEY_BYTES, secret, salt, ops, mem, bindings.crypto_pwhash_ALG_ARGON2ID13
-    )
+    try:
+        key: bytes = bindings.crypto_pwhash_alg(
+            KEY_BYTES, secret, salt, ops, mem, bindings.crypto_pwhash_ALG_ARGON2ID13
+        )
+    except CryptoRuntimeError as error:  # with limits in range, nothing else can fail
+        raise KeystoreMemoryError(
+            f"opening this keystore takes {mem // 2**20} MiB of memory"
+        ) from error
     return key
 
 

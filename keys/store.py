@@ -96,7 +96,8 @@ class Keystore:
         store = cls(folder, master, randomness)
         with files.locked(folder):
             # Argon2id takes its time, and two may be making a keystore here.
-            if any(folder.iterdir()):
+            # What a crash of an earlier try left is nothing.
+            if any(not path.name.startswith(files.TEMPORARY) for path in folder.iterdir()):
                 raise KeystoreExistsError(f"{folder} is not empty")
             store._write(_MASTER, sealed)
         return store

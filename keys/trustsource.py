@@ -142,6 +142,8 @@ def _issuer(
     def key(entry: object) -> ListedKey:
         if isinstance(entry, dict) and "record" in entry:
             name = typed(str, members(entry, "record")["record"], "record")
+            if not name.isprintable():
+                raise SourceFileError("record is not the name of a file")
             return _recorded(read_record(name), name, region, environment)
         return _written_out(entry)
 

@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import json
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -279,6 +281,67 @@ def test_passphrase_file_that_is_no_text_is_refused_without_a_byte_of_it(machine
     assert "UTF-8" in said
     assert "e9" not in said.replace(str(machine.folder), "")
     assert "14" not in said.replace(str(machine.folder), "")
+
+
+def test_passphrase_typed_in_another_charset_is_refused_without_a_byte_of_it(
+    machine: Machine,
+) -> None:
+    """What a keyboard sends that is no UTF-8 does not come back in the error either."""
+    arguments = ["--store", str(machine.folder / "keystore"), "list"]
+    result = CliRunner().invoke(cli.keys, arguments, input=b"secret\xa1abc\n")
+    assert result.exit_code == 1
+    assert "not in UTF-8" in result.stderr
+    assert "0xa1" not in result.output
+    assert "position" not in result.output
+
+
+def test_machine_without_the_memory_that_argon2id_asks_for_says_so(tmp_path: Path) -> None:
+    """A store of the strongest kind on a small machine is one line, not a traceback."""
+    passphrase = tmp_path / "passphrase"
+    passphrase.touch(0o600)
+    passphrase.write_text(PASSPHRASE)
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29)); "
+        "from keys.cli import keys; keys()"
+    )
+    done = subprocess.run(
+        [
+            sys.executable, "-c", code, "--store", tmp_path / "keystore", "--passphrase-file",
+            passphrase, "init", "--environment", "test", "--strength", "sensitive",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "error: opening this keystore takes 1024 MiB of memory\n"
+
+
+def test_file_that_could_not_be_written_whole_is_not_there(tmp_path: Path) -> None:
+    """After a full disk the same command can be given again, and nobody carries half a file."""
+    code = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
+        "from pathlib import Path; from keys.arguments import write_new; "
+        "write_new(Path('out'), bytes(20))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env={"PYTHONPATH": str(Path(cli.__file__).parents[1])}, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "File too large" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "\x1b[2Jx"])
+def test_record_of_a_name_that_no_file_has_is_refused(
+    machine: Machine, tmp_path: Path, name: str
+) -> None:
+    """A source names files; it opens nothing else and writes nothing on the terminal."""
+    roots, out = tmp_path / "roots", tmp_path / "draft"
+    roots.write_bytes(encode_roots(generate.ROOTS))
+    source = _source(tmp_path, roots, [name])
+    said = refused(machine.run("trust", "draft", source, "--out", out))
+    assert "record is not the name of a file" in said
 
 
 def test_disk_that_is_full_is_said_without_a_file_that_is_none(

@@ -11,7 +11,16 @@ from keys.errors import (
     KeyTransitionError,
     KeyWindowError,
 )
-from keys.lifecycle import ALLOWED_MOVES, Environment, KeyInfo, KeyState, Moved, Purpose, new_key
+from keys.lifecycle import (
+    ALLOWED_MOVES,
+    STOPS,
+    Environment,
+    KeyInfo,
+    KeyState,
+    Moved,
+    Purpose,
+    new_key,
+)
 from keys.signer import SeedSigner
 
 KEY = SeedSigner(b"\x01" * 32).public_key
@@ -43,10 +52,20 @@ def test_no_path_leads_back_from_deactivated_compromised_or_destroyed_to_signing
         assert KeyState.ACTIVE not in reachable
 
 
-def test_move_before_the_last_change_is_refused() -> None:
+@pytest.mark.parametrize("state", [KeyState.ACTIVE, KeyState.DESTROYED])
+def test_move_before_the_last_change_is_refused(state: KeyState) -> None:
     """A history runs forward."""
     with pytest.raises(KeyTransitionError, match="clock"):
-        _info().moved(KeyState.SUSPENDED, BORN - 1)
+        _info(KeyState.SUSPENDED).moved(state, BORN - 1)
+
+
+@pytest.mark.parametrize("state", sorted(STOPS))
+def test_stop_before_the_last_change_is_noted_with_it(state: KeyState) -> None:
+    """A stolen key is stopped whatever the clock says that the last change was made by."""
+    assert _info().moved(state, BORN - 1).history[-2:] == (
+        Moved(KeyState.ACTIVE, BORN),
+        Moved(state, BORN),
+    )
 
 
 def test_compromised_stays_known_after_destruction() -> None:

@@ -305,6 +305,15 @@ def test_create_over_something_else_is_refused(store: Keystore, folder: Path) ->
     assert store.keys() == (store.info(kid),)
 
 
+def test_create_after_a_crash_while_creating_works(folder: Path) -> None:
+    """What was written first under another name keeps nobody from trying again."""
+    folder.mkdir(0o700)
+    (folder / f"{files.TEMPORARY}0123").write_bytes(b"half")
+    make_store(folder)
+    assert Keystore.open(folder, PASSPHRASE).keys() == ()
+    assert [path.name for path in folder.iterdir()] == ["master"]
+
+
 def test_create_while_another_creates_in_the_folder_never_replaces_it(folder: Path) -> None:
     """Of two that make a keystore in one folder, one does, and its keys stay readable."""
     calls = iter(range(99))
