@@ -69,11 +69,16 @@ def verify_log(engine: Engine, key: NoteKey, *, seen: Iterable[bytes] = ()) -> V
         key: The log's public key, from somewhere else than the database.
         seen: Checkpoints that were published earlier. A log that was rolled back or rewritten and
             signed again fits its own head; it does not fit these.
+
+    Raises:
+        DBAPIError: There is no connection to the database: that says nothing about the log.
     """
     try:
         with reading(engine) as connection:
             return verify_connection(connection, key, seen=seen)
     except (DatabaseDamagedError, DBAPIError) as error:
+        if isinstance(error, DBAPIError) and error.statement is None:
+            raise
         return Broken(None, f"the database cannot be read: {_cause(error)}")
 
 

@@ -123,11 +123,12 @@ def test_damaged_database_is_one_line(world: World) -> None:
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
+@pytest.mark.parametrize("command", ["checkpoint", "verify"])
 @pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "postgresql://nobody@127.0.0.1:1/x"])
-def test_database_that_cannot_be_opened_is_said(world: World, url: str) -> None:
-    """An unreadable URL, another kind of database and an absent server are answered."""
+def test_database_that_cannot_be_opened_is_said(world: World, url: str, command: str) -> None:
+    """An unreadable URL, another kind of database and an absent server are no verdict."""
     vkey = str(world.public / "log" / "vkey")
-    result = CliRunner().invoke(audit, ["checkpoint", "--database", url, "--vkey", vkey])
+    result = CliRunner().invoke(audit, [command, "--database", url, "--vkey", vkey])
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)
     assert result.stderr.startswith("error: ")
