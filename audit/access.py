@@ -250,7 +250,8 @@ Decision: TypeAlias = Allowed | Denied
 def decide(grants: Iterable[Grant], request: AccessRequest, usage: Usage, *, now: int) -> Decision:
     """Allowed by one grant as it stands, or denied with the reason of the grant that came closest.
 
-    Grants are never added up: two narrow ones do not make a wide one.
+    Grants are never added up: two narrow ones do not make a wide one. But whose record is the
+    reader's own is known by all of them.
 
     Args:
         grants: Any grants; those of other principals or organisations are passed over.
@@ -260,10 +261,12 @@ def decide(grants: Iterable[Grant], request: AccessRequest, usage: Usage, *, now
     """
     order = list(DenyReason)
     best = Denied(DenyReason.NO_GRANT)
-    for grant in grants:
-        if (grant.principal, grant.organisation.id) != (request.principal, request.organisation):
+    theirs = [grant for grant in grants if grant.principal == request.principal]
+    is_own = request.subject in {grant.own_subject for grant in theirs}
+    for grant in theirs:
+        if grant.organisation.id != request.organisation:
             continue
-        reason = _refusal(grant, request, usage, now)
+        reason = _refusal(grant, request, usage, now, is_own=is_own)
         if reason is None:
             return Allowed(grant, request.fields)
         if best.grant is None or order.index(reason) > order.index(best.reason):
@@ -271,7 +274,9 @@ def decide(grants: Iterable[Grant], request: AccessRequest, usage: Usage, *, now
     return best
 
 
-def _refusal(grant: Grant, request: AccessRequest, usage: Usage, now: int) -> DenyReason | None:
+def _refusal(
+    grant: Grant, request: AccessRequest, usage: Usage, now: int, *, is_own: bool
+) -> DenyReason | None:
     # Own reads need no case and are limited by the reader's quota only: they must never use up
     # what a hospital needs.
     own = request.purpose is Purpose.OWN_RECORD
@@ -280,7 +285,7 @@ def _refusal(grant: Grant, request: AccessRequest, usage: Usage, now: int) -> De
         (now >= grant.valid_until, DenyReason.EXPIRED),
         (request.purpose not in grant.purposes, DenyReason.PURPOSE),
         (not request.fields <= grant.fields & PURPOSE_FIELDS[request.purpose], DenyReason.FIELD),
-        (own is not (request.subject == grant.own_subject), DenyReason.OWN_RECORD),
+        (own is not is_own, DenyReason.OWN_RECORD),
         (not own and not request.case, DenyReason.NO_CASE),
         (bool(request.case) and not is_case_reference(request.case), DenyReason.MALFORMED_CASE),
         (usage.case_closed, DenyReason.CLOSED_CASE),

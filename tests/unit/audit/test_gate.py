@@ -346,6 +346,19 @@ def test_gate_clerk_who_looks_himself_up_is_refused(door: Door) -> None:
     assert refused.reason is DenyReason.OWN_RECORD
 
 
+def test_gate_own_record_that_one_grant_names_is_closed_to_all_of_the_clerks_grants(
+    door: Door,
+) -> None:
+    """Another grant of the same clerk, that does not say who he is, is no way round."""
+    for grant_id, own in ((b"says-who-he-is--", NEIGHBOUR), (b"says-nothing----", None)):
+        grant = a_grant(grant_id=grant_id, principal="clerk-19", own_subject=own)
+        door.gate.grant(grant, now=NOW)
+    request = a_request(principal="clerk-19", subject=NEIGHBOUR)
+    refused = door.gate.open(request, door.load, now=NOW)
+    assert isinstance(refused, Refused)
+    assert refused.reason is DenyReason.OWN_RECORD
+
+
 def test_gate_closed_case_is_refused_for_its_organisation_only(door: Door) -> None:
     """After a case is closed nobody of that organisation reads under it (C117)."""
     door.gate.close_case(HOSPITAL.id, CASE, by="head-of-desk-2", now=NOW)
