@@ -72,7 +72,7 @@ def _of_a_log(command: _Command) -> _Command:
     help="A checkpoint that was published earlier; may be given more than once.",
 )  # fmt: skip
 def verify(database: str, vkey: Path, seen: tuple[Path, ...]) -> None:
-    """Re-hash everything from stored bytes; name the first entry that does not fit."""
+    """Re-hash every stored byte; name the first misfit."""
     with _opened(database, vkey) as log:
         verdict = verify_log(log.engine, log.key, seen=[path.read_bytes() for path in seen])
     match verdict:
@@ -97,7 +97,10 @@ def checkpoint(database: str, vkey: Path) -> None:
 @_of_a_log
 @click.argument("leaf_index", type=click.IntRange(min=0))
 def prove(database: str, vkey: Path, leaf_index: int) -> None:
-    """Print a proof that an entry is in the log (c2sp.org/tlog-proof). Does not open it."""
+    """Print a proof that an entry is in the log.
+
+    The format is c2sp.org/tlog-proof. The entry is not opened.
+    """
     with _opened(database, vkey) as log:
         click.echo(encode_proof(log.reader.inclusion(leaf_index)), nl=False)
 
@@ -107,7 +110,7 @@ def prove(database: str, vkey: Path, leaf_index: int) -> None:
 @click.argument("old", type=click.IntRange(min=0))
 @click.argument("new", type=click.IntRange(min=0))
 def consistency(database: str, vkey: Path, old: int, new: int) -> None:
-    """Print the hashes that show the log of NEW entries to begin with that of OLD."""
+    """Print a proof that a log of NEW entries extends one of OLD."""
     with _opened(database, vkey) as log:
         for item in log.reader.consistency(old, new):
             click.echo(base64.b64encode(item))
@@ -117,7 +120,7 @@ def consistency(database: str, vkey: Path, old: int, new: int) -> None:
 @_of_a_log
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def publish(database: str, vkey: Path, folder: Path) -> None:
-    """Write log/checkpoint, log/vkey and log/proofs.json below FOLDER."""
+    """Write checkpoint, verifier key and proofs below FOLDER."""
     with _opened(database, vkey) as log:
         write_public(log.reader, folder)
 

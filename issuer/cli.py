@@ -101,7 +101,7 @@ main.add_command(region)
 
 @main.command("init")
 def init_command() -> None:
-    """Make the keystore, its secrets and first keys, and both databases."""
+    """Make keystore, secrets, first keys and both databases."""
     settings = from_env(os.environ)
     made = init(settings, now=_now())
     click.echo(f"made {settings.keystore} and both databases for region {settings.region}")
@@ -159,7 +159,10 @@ def _risk_document(name: str, signer: Callable[[], MessageSigner]) -> bytes:
 
 @main.command()
 def publish() -> None:
-    """Write the whole public folder anew: lists, keys, rules, checkpoint and proofs."""
+    """Write the whole public folder anew.
+
+    Lists, keys, rules, checkpoint and proofs.
+    """
     settings, keystore = _opened()
     with office(settings, keystore, clock=_now) as opened:
         opened.maintain()
@@ -171,9 +174,10 @@ def publish() -> None:
 @click.argument("place")
 @click.argument("level", type=click.Choice([level.name.lower() for level in RiskLevel]))
 def risk(place: str, level: str) -> None:
-    """Give PLACE a risk level from now on; decide anew about everybody concerned; publish.
+    """Give PLACE a risk level from now on.
 
-    PLACE is a division of GB/T 2260 (231081) or a compound in one (231081-qingyun).
+    Everybody concerned is decided anew, and the new table is published. PLACE is a division of
+    GB/T 2260 (231081) or a compound in one (231081-qingyun).
     """
     settings, keystore = _opened()
     named = load_regions().place(place)
@@ -194,7 +198,10 @@ def risk(place: str, level: str) -> None:
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 def notice(files: tuple[Path, ...]) -> None:
-    """Take signed notices of evidence, in their order; each whole or not at all."""
+    """Take signed notices of evidence.
+
+    In their order; each whole or not at all.
+    """
     settings, keystore = _opened()
     with office(settings, keystore, clock=_now) as opened:
         for file in files:
@@ -217,11 +224,12 @@ def notice(files: tuple[Path, ...]) -> None:
     help="The newest checkpoint of the log that anybody has; the one in that folder by default.",
 )  # fmt: skip
 def recover_command(published: Path | None, checkpoint: Path | None) -> None:
-    """Go on with databases that came out of an older copy: nothing used is used again; publish.
+    """Go on with databases that came out of an older copy.
 
-    Codes issued since the copy are taken back, whoever was erased is erased again, everybody binds
-    again. Where the log lost entries, give it a new name first (CELADON_LOG_ORIGIN). After a crash,
-    run it once more. docs/ops/drills.md says more.
+    Nothing used is used again. Codes issued since the copy are taken back, whoever was erased is
+    erased again, everybody binds again; then all is published. Where the log lost entries, give it
+    a new name first (CELADON_LOG_ORIGIN). After a crash, run it once more. docs/ops/drills.md says
+    more.
     """
     settings, keystore = _opened()
     folder = published or settings.public
@@ -240,10 +248,11 @@ def recover_command(published: Path | None, checkpoint: Path | None) -> None:
 @main.command("reissue")
 @click.argument("kid", type=KID)
 def reissue_command(kid: bytes) -> None:
-    """Make every living code of a stolen code key anew, under the keys that are left; publish.
+    """Make every living code of a stolen code key anew.
 
-    KID is the stolen key: stop it first (celadon keys compromise). Who sends an earlier request
-    again gets the new codes. After a crash, run it once more.
+    KID is the stolen key: stop it first (celadon keys compromise). The new codes are signed by the
+    keys that are left, and the old ones are taken back. Who sends an earlier request again
+    gets the new codes. After a crash, run it once more.
     """
     settings, keystore = _opened()
     keystore.info(kid)
@@ -261,9 +270,10 @@ def reissue_command(kid: bytes) -> None:
 
 @main.command()
 def replay() -> None:
-    """Compute every colour again from evidence and rules; report all that differs from the log.
+    """Compute every colour again and compare with the log.
 
-    Verify the log first: celadon audit verify. Run it while nobody writes, or on copies.
+    Names whatever differs. Verify the log first (celadon audit verify), and run this while nobody
+    writes, or on copies.
     """
     settings, keystore = _opened()
     with office(settings, keystore, clock=_now) as opened:
@@ -281,7 +291,7 @@ def replay() -> None:
 @main.command()
 @click.option("--reuse-port", is_flag=True, help="Let several processes listen on the port.")
 def serve(reuse_port: bool) -> None:
-    """Serve the JSON API until stopped, and keep the published lists fresh."""
+    """Serve the JSON API, and keep the published lists fresh."""
     require_c_extensions()
     settings, keystore = _opened()
     json_logging.configure(sys.stdout)
@@ -292,10 +302,11 @@ def serve(reuse_port: bool) -> None:
 
 @keys.command("reconcile")
 def reconcile_command() -> None:
-    """Hold the count of each code key's signatures against the log, from where it was done last.
+    """Hold the counts of signatures against the log.
 
-    A key that signed more or fewer codes than the log knows of signs no more; the exit code is 1.
-    The service does the same every minute. Takes the service's settings, not the options above.
+    For each code key, from where that was done last. A key that signed more or fewer codes than the
+    log knows of signs no more; the exit code is 1. The service does the same every minute. Takes
+    the service's settings, not the options of `celadon keys`.
     """
     settings, keystore = _opened()
     with office(settings, keystore, clock=_now) as opened:

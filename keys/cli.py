@@ -73,7 +73,7 @@ def keys(  # noqa: PLR0913, PLR0917 - click hands over one argument for each opt
     module: Path | None,
     pin_file: Path | None,
 ) -> None:
-    """Make keys, say what state they are in, and hand out their public halves.
+    """Make keys, move them between states, export public halves.
 
     A key has one purpose and one window of time. It signs only while it is active and inside
     that window. Nothing here ever prints a secret.
@@ -223,7 +223,7 @@ def rotate(  # noqa: PLR0913, PLR0917 - click hands over one argument for each o
     spares: int,
     out: Path | None,
 ) -> None:
-    """Make, activate, retire and destroy the code keys of these days.
+    """Make, activate, retire and destroy code keys on time.
 
     Keys are made for the days ahead, and spare ones; those whose day has come and that have been
     on the trust list for 24 hours begin to sign; a spare one takes the place of each that is lost,

@@ -58,7 +58,7 @@ _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 
 @click.group(cls=Group)
 def trust() -> None:
-    """Carry a trust list through its ceremony: draft, sign, combine, verify, publish.
+    """Carry a trust list from draft to publication.
 
     The draft is made where the issuers' records arrive; each root holder signs it on their own
     machine, after reading it; the signed parts come back, are combined and published. Only files
@@ -215,8 +215,8 @@ def publish(list_file: Path, roots_file: Path, public: Path, issuer: Path | None
     """Put LIST where verifiers find it.
 
     It becomes trust-list.cbor there, whole and durable, if verifiers that hold what stands there
-    now would take it; else nothing changes. An issuer that is running keeps the list that it read
-    at its start, and does not take a later one back: start it anew.
+    now would take it; else nothing changes. A running issuer takes it from its CELADON_TRUST within
+    ten seconds.
     """
     places = [Place(public, keeps_roots=False)]
     if issuer is not None:

@@ -43,7 +43,7 @@ _RECORD: Final = frozenset({"kind", "value", "at", "until", "place"})
 
 @click.group()
 def region() -> None:
-    """Tell other regions of evidence, take theirs, answer appeals about it.
+    """Tell other regions of evidence, take theirs, answer appeals.
 
     `celadon serve` delivers and takes notices by itself (docs/ops/regions.md).
     """

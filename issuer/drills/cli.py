@@ -37,10 +37,11 @@ _NAMES: Final = [each.name for each in DRILLS]
     help="How many codes are out, where a drill needs many.",
 )  # fmt: skip
 def drill(name: str | None, listing: bool, keep: Path | None, codes: int) -> None:
-    """Play an accident and its recovery in a small world of its own: NAME, or "all".
+    """Play an accident and its recovery: NAME, or "all".
 
-    Nothing of this installation is touched: no setting is read, no key, no database. Each drill
-    tells what happens and proves what it claims; exit code 1 where a claim does not hold.
+    It is played in a small world of its own: no setting, key or database of this installation is
+    touched. Each drill tells what happens and proves what it claims; exit code 1 where a claim does
+    not hold.
     """
     if listing:
         width = max(map(len, _NAMES))

@@ -152,6 +152,21 @@ def test_help_names_every_command() -> None:
         assert f"\n  {command} " in result.output
 
 
+def _groups(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _groups(command, *path, name)
+
+
+@pytest.mark.parametrize("path", list(_groups(main)), ids=" ".join)
+def test_help_of_a_group_says_what_each_command_does_on_one_whole_line(
+    path: tuple[str, ...],
+) -> None:
+    """click cuts what does not fit, and a sentence without its end says little."""
+    assert "..." not in run(*path, "--help").output.partition("Commands:")[2]
+
+
 def _commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
     for name, command in group.commands.items():
         yield (*path, name)
