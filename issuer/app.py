@@ -51,6 +51,7 @@ from issuer.storage.store import read_store
 from issuer.storage.tx import Done, Tx
 from issuer.storage.writer import Writer
 from issuer.web.factory import Services
+from keys.cose import MessageSigner
 from keys.keyring import Keyring, KeysInside, TokenKeyring, open_token
 from keys.lifecycle import Environment, KeyState, Purpose
 from keys.rotation import rotate
@@ -144,7 +145,6 @@ class Office:
 
     Attributes:
         keys: Keys and trust list, as they are in force.
-        self_source: The kid, in hex, of the key for what people say about themselves.
     """
 
     settings: Settings
@@ -160,7 +160,6 @@ class Office:
     publisher: Publisher
     erasures: Erasures
     exchange: Exchange
-    self_source: str
     engine: Engine
 
     @property
@@ -184,14 +183,12 @@ class Office:
     def renew_keys(self) -> None:
         """Take a newer trust list, rotate code keys, sign with what may sign now."""
         self.keys.renew()
-        held = self.writer.authority
-        if held.trust is not self.keys.trust or held.code_keys is not self.keys.code_keys:
-            self.writer.run(lambda tx: Done(None, authority=self._renewed(tx)), now=self.clock())
-        self.publisher.signer = self.keys.renew_status()
+        if _renewed(self.writer.authority, self.keys) != self.writer.authority:
+            self.writer.run(self._renew, now=self.clock())
+        self.publisher.signer = self.keys.signer_for(Purpose.STATUS)
 
-    def _renewed(self, tx: Tx) -> Authority:
-        keys = self.keys
-        return replace(tx.authority, issuer=keys.issuer, trust=keys.trust, code_keys=keys.code_keys)
+    def _renew(self, tx: Tx) -> Done[None]:
+        return Done(None, authority=_renewed(tx.authority, self.keys))
 
     def reconcile(self) -> list[Difference]:
         """Hold the counts of signatures against the log; stop and tell the keys that differ."""
@@ -243,7 +240,6 @@ class Office:
             exchange=self.exchange,
             lists=PublishedLists(self.settings.public, self.writer),
             public=self.settings.public,
-            self_source=self.self_source,
             slot_s=SLOT_S,
         )
 
@@ -288,7 +284,8 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
             policy = in_force(room.trust)
         if policy is None:
             raise NotReadyError("no rules are in force yet: celadon adopt")
-        writer = Writer(engine, log, secrets, _authority(settings, room, policy))
+        evidence_key = newest_signer(keystore, Purpose.EVIDENCE, region, clock)
+        writer = Writer(engine, log, secrets, _authority(settings, room, policy, evidence_key))
         if not restored:
             issuer = writer.authority.issuer
             require_reconciled(engine, log, secrets, settings.public, issuer)
@@ -296,22 +293,19 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         if not restored:
             # Only now: an entry about a key must not hide that the log is shorter than it was.
             room.renew()
-            writer.authority = replace(writer.authority, code_keys=room.code_keys)
+            writer.authority = _renewed(writer.authority, room)
         erasures = Erasures.beside(settings.keystore, secrets.rows)
         pepper = keystore.secret(PEPPER)
         people_keys = PeopleKeys(secrets.kek, pepper, secrets.rows)
         people = People(engine, people_keys, cost=cost or IndexCost())
         sessions = Sessions(engine, secrets.rows)
         gate = Gate(audit_engine, log)
-        evidence_key = newest_signer(keystore, Purpose.EVIDENCE, region, clock)
-        source = evidence_key.kid.hex()
         enrolment = Enrolment(
             writer,
             people,
             sessions,
             LimitedDelivery(delivery or LocalOutbox(settings.outbox)),
             pepper=pepper,
-            source=source,
             life_s=settings.session_s,
             clock=clock,
             erasures=erasures,
@@ -327,10 +321,9 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
             sessions=sessions,
             enrolment=enrolment,
             desk=Desk(gate, people, writer, clock=clock),
-            publisher=Publisher(writer, settings.public, room.renew_status()),
+            publisher=Publisher(writer, settings.public, room.signer_for(Purpose.STATUS)),
             erasures=erasures,
-            exchange=Exchange(writer, people, evidence_key, keystore.openers, clock),
-            self_source=source,
+            exchange=Exchange(writer, people, keystore.openers, clock),
             engine=engine,
         )
 
@@ -368,7 +361,28 @@ def _adopted(engine: Engine, trust: TrustList) -> Policy | None:
         return read_rules(store, trust, *rules), read_risk_table(store, trust, risks)
 
 
-def _authority(settings: Settings, room: KeyRoom, policy: Policy) -> Authority:
+def _renewed(held: Authority, keys: KeyRoom) -> Authority:
+    return replace(
+        held,
+        issuer=keys.issuer,
+        trust=keys.trust,
+        code_keys=keys.code_keys,
+        evidence_key=_evidence_key(held, keys),
+    )
+
+
+def _evidence_key(held: Authority, keys: KeyRoom) -> MessageSigner:
+    """Without one, what needs it is refused by the one held, and all else goes on."""
+    try:
+        return keys.signer_for(Purpose.EVIDENCE)
+    except NotReadyError:
+        _LOG.error("no_evidence_key")
+        return held.evidence_key
+
+
+def _authority(
+    settings: Settings, room: KeyRoom, policy: Policy, evidence_key: MessageSigner
+) -> Authority:
     rules, risks = policy
     return Authority(
         issuer=room.issuer,
@@ -376,5 +390,6 @@ def _authority(settings: Settings, room: KeyRoom, policy: Policy) -> Authority:
         rules=rules,
         risks=risks,
         code_keys=room.code_keys,
+        evidence_key=evidence_key,
         codes_per_key=settings.codes_per_key,
     )

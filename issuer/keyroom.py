@@ -104,7 +104,7 @@ class KeyRoom:
         self._told: dict[bytes, int] = {}  # public key: entries of its history that are logged
         self.trust_list, self.trust = self._read_list(None)
         self.code_keys: tuple[RecordedSigner, ...] = ()
-        self._status: RecordedSigner | None = None
+        self._signers: dict[Purpose, RecordedSigner] = {}
 
     @property
     def issuer(self) -> ListedIssuer:
@@ -134,13 +134,17 @@ class KeyRoom:
         if _signing(opened) != _signing(self.code_keys):
             self.code_keys = opened
 
-    def renew_status(self) -> RecordedSigner:
-        """The key for status lists, another one where the one before may sign no more."""
-        if self._status is None or not self._status.may_sign(self._clock()):
-            signer = newest_signer(self._keystore, Purpose.STATUS, self._region, self._clock)
+    def signer_for(self, purpose: Purpose) -> RecordedSigner:
+        """The key for *purpose*, another one where the one before may sign no more.
+
+        For purposes of which one key signs at a time. The log is told of it before it signs.
+        """
+        signer = self._signers.get(purpose)
+        if signer is None or not signer.may_sign(self._clock()):
+            signer = newest_signer(self._keystore, purpose, self._region, self._clock)
             self._tell([signer.info])
-            self._status = signer
-        return self._status
+            self._signers[purpose] = signer
+        return signer
 
     def late(self) -> tuple[KeyInfo, ...]:
         """Keys that the next trust list has to name soon, and the one held does not."""

@@ -111,6 +111,7 @@ def authority(now: int = NOW, *, first_list: int = 1000, last_list: int = 1999) 
         rules=rule_set(now),
         risks=RiskTable(1, now - DAY_S, ()),
         code_keys=(signer(Purpose.CODE.value),),
+        evidence_key=signer(Purpose.EVIDENCE.value),
     )
 
 

@@ -91,8 +91,13 @@ def _authority(region: str) -> Authority:
     trust = two_region_trust()
     issuer = trust.issuer(region)
     assert issuer is not None
-    code_keys = (region_signer(region, Purpose.CODE),)
-    return replace(authority(), issuer=issuer, trust=trust, code_keys=code_keys)
+    return replace(
+        authority(),
+        issuer=issuer,
+        trust=trust,
+        code_keys=(region_signer(region, Purpose.CODE),),
+        evidence_key=region_signer(region, Purpose.EVIDENCE),
+    )
 
 
 def contact_of(number: int = 0, *, at: int = NOW - DAY_S, now: int = NOW) -> Evidence:
@@ -173,10 +178,7 @@ def _side(folder: Path, region: str, post: Post, clock: Clock) -> Iterator[Side]
     with desk(url, own, authority=_authority(region), name=None) as opened:
         sessions = Sessions(opened.engine, SECRETS.rows)
         people, enrolment = enrolment_over(opened, sessions, Phones(), clock)
-        exchange = Exchange(
-            opened.writer, people, region_signer(region, Purpose.EVIDENCE),
-            lambda: (opener(region),), clock, post.carry,
-        )  # fmt: skip
+        exchange = Exchange(opened.writer, people, lambda: (opener(region),), clock, post.carry)
         side = Side(region, opened, exchange, enrolment, clock)
         post.sides[region] = side
         yield side

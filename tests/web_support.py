@@ -23,8 +23,7 @@ from issuer.people.people import IndexCost, People, PeopleKeys
 from issuer.publication.publishedlists import PublishedLists
 from issuer.web.factory import Services, make_app
 from issuer.web.server import Runner
-from keys.lifecycle import Purpose
-from tests.issuing_support import NOW, SECRETS, Desk, authority, desk, seeded, signer
+from tests.issuing_support import NOW, SECRETS, Desk, authority, desk, seeded
 
 __all__ = ["GRANDSON", "Answer", "Clock", "Phones", "Site", "serving"]
 
@@ -131,10 +130,6 @@ class Site:
         return str(made.json["token"])
 
 
-def self_source() -> str:
-    return signer(Purpose.EVIDENCE.value).kid.hex()
-
-
 def enrolment_over(
     opened: Desk, sessions: Sessions, phones: Phones, clock: Callable[[], int]
 ) -> tuple[People, Enrolment]:
@@ -143,7 +138,7 @@ def enrolment_over(
     erased = Path(opened.audit_engine.url.database or "").with_name("erased")
     people = People(opened.engine, keys, cost=CHEAP, randomness=seeded("people"))
     enrolment = Enrolment(
-        opened.writer, people, sessions, phones, pepper=PEPPER, source=self_source(),
+        opened.writer, people, sessions, phones, pepper=PEPPER,
         life_s=30 * 86400, clock=clock,
         erasures=Erasures(erased, SECRETS.rows),
     )  # fmt: skip
@@ -162,11 +157,11 @@ async def serving(
         sessions = Sessions(engine, SECRETS.rows)
         people, enrolment = enrolment_over(opened, sessions, phones, clock)
         gate = Gate(opened.audit_engine, opened.log)
-        exchange = Exchange(writer, people, signer(Purpose.EVIDENCE.value), tuple, clock)
+        exchange = Exchange(writer, people, tuple, clock)
         with Issuing(writer, clock=clock) as issuing:
             services = Services(
                 clock, sessions, enrolment, issuing, opened.log, gate,
-                exchange, PublishedLists(public, writer), public, self_source(), slot_s,
+                exchange, PublishedLists(public, writer), public, slot_s,
             )  # fmt: skip
             app = make_app(services)
             runner = Runner(app)

@@ -31,7 +31,6 @@ from issuer.people.problems import Problem
 from issuer.storage.core import Secrets
 from issuer.storage.store import Store
 from issuer.storage.tx import Done, Tx
-from keys.cose import MessageSigner
 
 __all__ = [
     "APPEAL_S", "State", "answer_theirs", "appeals_of", "file_appeal", "hold_theirs", "lapse",
@@ -57,9 +56,7 @@ class State(StrEnum):
     LAPSED = "lapsed"
 
 
-def file_appeal(
-    tx: Tx, subject: bytes, region: str, ground: Ground, *, signer: MessageSigner
-) -> Done[AppealRow]:
+def file_appeal(tx: Tx, subject: bytes, region: str, ground: Ground) -> Done[AppealRow]:
     """Contest what the present decision rests on and *region* sent.
 
     Asked again while it is open, it gives the same appeal.
@@ -85,7 +82,7 @@ def file_appeal(
     # A region that cannot be reached is silent: the deadline runs all the same.
     if receiving_key(tx.authority.trust, region, tx.now) is not None:
         appeal = Appeal(row.appeal_id, row.deadline, ground, ids)
-        events.append(enqueue(tx, appeal, to=region, signer=signer, subject=subject))
+        events.append(enqueue(tx, appeal, to=region, subject=subject))
     return Done(row, events)
 
 
@@ -110,9 +107,7 @@ def hold_theirs(tx: Tx, sender: str, appeal: Appeal) -> Event:
     return _event(tx, Kind.APPEAL_FILED, row)
 
 
-def answer_theirs(
-    tx: Tx, appeal_id: bytes, *, is_upheld: bool, signer: MessageSigner
-) -> Done[AppealRow]:
+def answer_theirs(tx: Tx, appeal_id: bytes, *, is_upheld: bool) -> Done[AppealRow]:
     """Answer another region's appeal: send the records again, or say that they were wrong.
 
     Raises:
@@ -122,18 +117,18 @@ def answer_theirs(
     if not rows or rows[0].subject is not None or rows[0].state != State.OPEN:
         raise RegionError("no open appeal of another region has this id")
     (row,) = rows
-    told = list(_told(tx, row, signer))
+    told = list(_told(tx, row))
     if is_upheld and not told:
         raise RegionError("we told that region of none of these records: answer 'corrected'")
     content = Answer(appeal_id, tuple(told) if is_upheld else ())
-    sent = enqueue(tx, content, to=row.region, signer=signer, subject=None)
+    sent = enqueue(tx, content, to=row.region, subject=None)
     state = State.UPHELD if is_upheld else State.CORRECTED
     done = row._replace(state=state.value)
     put(tx, [done])
     return Done(done, [sent, _event(tx, Kind.APPEAL_ANSWERED, done)])
 
 
-def _told(tx: Tx, row: AppealRow, signer: MessageSigner) -> Iterable[Evidence]:
+def _told(tx: Tx, row: AppealRow) -> Iterable[Evidence]:
     """The contested records, as we told them."""
     where = "WHERE evidence_id = ? AND region = ? AND record IS NOT NULL"
     for evidence_id in row.ids():
@@ -141,7 +136,7 @@ def _told(tx: Tx, row: AppealRow, signer: MessageSigner) -> Iterable[Evidence]:
             record = decode_evidence(told.record or b"")
             yield Evidence(
                 record.evidence_id, record.kind, record.at, record.until, record.place,
-                record.value, signer.kid.hex(), record.origin_region, tx.now,
+                record.value, tx.authority.source, record.origin_region, tx.now,
             )  # fmt: skip
 
 
@@ -191,7 +186,7 @@ def theirs(store: Store, secrets: Secrets) -> list[AppealRow]:
     return read(store, secrets, AppealRow, _THEIRS, ())
 
 
-def lapse(tx: Tx, appeal_ids: Iterable[bytes], *, source: str) -> Done[int]:
+def lapse(tx: Tx, appeal_ids: Iterable[bytes]) -> Done[int]:
     """Nobody answered in time: the contested records no longer count; gives how many appeals.
 
     What is late is never a colour: beside taking the records back, the survey counts as
@@ -200,7 +195,6 @@ def lapse(tx: Tx, appeal_ids: Iterable[bytes], *, source: str) -> Done[int]:
     Args:
         tx: With the deadline behind it.
         appeal_ids: Of appeals of ours.
-        source: The kid, in hex, of our own EVIDENCE key.
     """
     events: list[Event] = []
     lapsed = 0
@@ -211,14 +205,14 @@ def lapse(tx: Tx, appeal_ids: Iterable[bytes], *, source: str) -> Done[int]:
         done = row._replace(state=State.LAPSED.value)
         put(tx, [done])
         back = take_back(tx, row.region, row.ids())
-        again = record_evidence(tx, [Entry(row.subject, _survey(tx, source))])
+        again = record_evidence(tx, [Entry(row.subject, _survey(tx))])
         events += [_event(tx, Kind.APPEAL_LAPSED, done), *back.events, *again.events]
         lapsed += 1
     return Done(lapsed, events)
 
 
-def _survey(tx: Tx, source: str) -> Evidence:
-    region = tx.authority.issuer.region
+def _survey(tx: Tx) -> Evidence:
+    region, source = tx.authority.issuer.region, tx.authority.source
     return Evidence(
         tx.event_id(), EvidenceKind.SURVEY, tx.now, None, "", "incomplete", source, region, tx.now
     )

@@ -268,7 +268,7 @@ def _record(told: dict[str, Any], opened: Office) -> Evidence:
             None if until is None else _instant(until, "until"),
             told.get("place", ""),
             told.get("value"),
-            opened.self_source,
+            opened.writer.authority.source,
             opened.settings.region,
             opened.clock(),
         ]

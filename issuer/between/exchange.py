@@ -29,7 +29,6 @@ from issuer.people.people import People, find_first
 from issuer.storage.store import read_store
 from issuer.storage.tx import Done, Tx
 from issuer.storage.writer import Writer
-from keys.cose import MessageSigner
 from keys.sealedbox import BoxOpener
 from keys.trustlist import TrustList
 
@@ -54,7 +53,6 @@ class Exchange:
     Attributes:
         writer: Of the issuer's database.
         people: Over the same database, for index entries.
-        signer: Of our EVIDENCE key.
         openers: Gives those of our receiving keys; asked anew for each notice, so that a key that
             was renewed or compromised meanwhile counts at once.
         clock: The present second; read when the writing begins.
@@ -63,7 +61,6 @@ class Exchange:
 
     writer: Writer
     people: People
-    signer: MessageSigner
     openers: Callable[[], Sequence[BoxOpener]]
     clock: Callable[[], int]
     carry: Carry = _by_http
@@ -82,7 +79,7 @@ class Exchange:
         def work(tx: Tx) -> Done[bytes]:
             subject = find_first(tx.store, digests, rows=tx.secrets.rows)
             told = Told(person, tuple(records))
-            event = enqueue(tx, told, to=to, signer=self.signer, subject=subject)
+            event = enqueue(tx, told, to=to, subject=subject)
             return Done(event.event_id, [event])
 
         return self.writer.run(work, now=self.clock())
@@ -100,21 +97,19 @@ class Exchange:
                 if not read(tx.store, tx.secrets, ToldRow, where, (evidence_id, to)):
                     raise RegionError(f"record {evidence_id.hex()} was not told to region {to}")
             withdrawn = Withdrawn(tuple(evidence_ids))
-            event = enqueue(tx, withdrawn, to=to, signer=self.signer, subject=None)
+            event = enqueue(tx, withdrawn, to=to, subject=None)
             return Done(event.event_id, [event])
 
         return self.writer.run(work, now=self.clock())
 
     def appeal(self, subject: bytes, region: str, ground: Ground) -> AppealRow:
         """As `file_appeal`."""
-        work = partial(
-            file_appeal, subject=subject, region=region, ground=ground, signer=self.signer
-        )
+        work = partial(file_appeal, subject=subject, region=region, ground=ground)
         return self.writer.run(work, now=self.clock())
 
     def answer(self, appeal_id: bytes, *, is_upheld: bool) -> AppealRow:
         """As `answer_theirs`."""
-        work = partial(answer_theirs, appeal_id=appeal_id, is_upheld=is_upheld, signer=self.signer)
+        work = partial(answer_theirs, appeal_id=appeal_id, is_upheld=is_upheld)
         return self.writer.run(work, now=self.clock())
 
     def resume(self, to: str, after: int) -> int:
@@ -139,7 +134,7 @@ class Exchange:
             RegionNoticeError: It is refused; nothing of it is kept.
         """
         message = self._open(data)
-        work = partial(hold, data=data, message=message, signer=self.signer)
+        work = partial(hold, data=data, message=message)
         return self.writer.run(lambda tx: Done(work(tx)), now=self.clock())
 
     def take(self) -> int:
@@ -217,7 +212,7 @@ class Exchange:
                         damaged.add(one)
 
     def _lapse(self, ids: Sequence[bytes]) -> int:
-        work = partial(lapse, appeal_ids=ids, source=self.signer.kid.hex())
+        work = partial(lapse, appeal_ids=ids)
         return self.writer.run(work, now=self.clock())
 
     def retract_from(self, region: str, since: int, until: int) -> int:

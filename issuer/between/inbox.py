@@ -14,7 +14,6 @@ from issuer.errors import RegionNoticeError
 from issuer.storage.core import Secrets
 from issuer.storage.store import Store
 from issuer.storage.tx import Tx
-from keys.cose import MessageSigner
 
 __all__ = ["MAX_EARLY", "hold", "last_taken", "next_held", "taken"]
 
@@ -26,7 +25,7 @@ _BY_NUMBER: Final = "WHERE sender = ? AND number = ?"
 _LAST: Final = "WHERE sender = ? AND envelope IS NULL ORDER BY number DESC LIMIT 1"
 
 
-def hold(tx: Tx, data: bytes, message: Message, signer: MessageSigner) -> bytes:
+def hold(tx: Tx, data: bytes, message: Message) -> bytes:
     """Hold an opened notice for its turn; its receipt. The same notice gets the same one.
 
     Raises:
@@ -45,7 +44,7 @@ def hold(tx: Tx, data: bytes, message: Message, signer: MessageSigner) -> bytes:
         )
     if head.number > last + MAX_EARLY:
         raise RegionNoticeError(Reason.TOO_EARLY, f"number {head.number}, {last + 1} is missing")
-    receipt = sign_receipt(data, signer, now=tx.now)
+    receipt = sign_receipt(data, tx.authority.evidence_key, now=tx.now)
     put(tx, [Held(digest_of(data), head.sender, head.number, tx.now, receipt, data)])
     return receipt
 

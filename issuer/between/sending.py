@@ -17,7 +17,6 @@ from issuer.errors import RegionError, RegionNoticeError
 from issuer.storage.core import Secrets
 from issuer.storage.store import Store
 from issuer.storage.tx import Tx
-from keys.cose import MessageSigner
 
 __all__ = [
     "all_queues", "backoff_s", "due", "enqueue", "note_failures", "open_notices", "resume",
@@ -42,16 +41,13 @@ _HEADS: Final = (
 )
 
 
-def enqueue(
-    tx: Tx, content: Content, *, to: str, signer: MessageSigner, subject: bytes | None
-) -> Event:
+def enqueue(tx: Tx, content: Content, *, to: str, subject: bytes | None) -> Event:
     """Put a notice into the outbox; the event to log.
 
     Args:
         tx: Of the event that the notice tells of.
-        content: Its records name *signer* as their source and us as their origin.
+        content: Its records name our EVIDENCE key as their source and us as their origin.
         to: The region that it is for.
-        signer: Of our EVIDENCE key.
         subject: The person concerned, where they are registered here.
 
     Raises:
@@ -66,7 +62,7 @@ def enqueue(
         raise RegionError(f"{queued} notices wait for region {to}: no more are taken")
     ((last,),) = tx.store.rows(_LAST, (to,))
     head = Head(tx.authority.issuer.region, to, key.kid, tx.event_id(), last + 1, tx.now)
-    envelope = seal_notice(Message(head, content), signer, key.public_key)
+    envelope = seal_notice(Message(head, content), tx.authority.evidence_key, key.public_key)
     sent = Sent(head.message_id, to, head.number, tx.now, envelope, 0, tx.now, None)
     put(tx, [sent])
     records = content.records if isinstance(content, Told | Answer) else ()

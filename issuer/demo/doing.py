@@ -55,9 +55,8 @@ def enrol(province: Province, part: Part) -> bytes:
         subject = enrolment.confirm(request, _code_sent_to(province, phone)).subject
     if part.declared:
         said = [Declared(f.kind, f.value, f.at, place=f.place) for f in part.declared]
-        source = province.office.self_source
         province.office.writer.run(
-            lambda tx: declare(tx, subject, said, source=source), now=province.office.clock()
+            lambda tx: declare(tx, subject, said), now=province.office.clock()
         )
     return subject
 

@@ -28,22 +28,20 @@ def register_many(world: World, count: int) -> list[bytes]:
     """So many people, green; in sets, because a desk that takes one after the other takes hours."""
     subjects: list[bytes] = []
     for numbers in _sets(range(count)):
-        work = partial(
-            _register, people=world.office.people, source=world.office.self_source, numbers=numbers
-        )
+        work = partial(_register, people=world.office.people, numbers=numbers)
         made: list[bytes] = world.office.writer.run(work, now=world.clock())
         subjects += made
     return subjects
 
 
-def _register(tx: Tx, people: People, source: str, numbers: Sequence[int]) -> Done[list[bytes]]:
+def _register(tx: Tx, people: People, numbers: Sequence[int]) -> Done[list[bytes]]:
     subjects: list[bytes] = []
     recorded: list[Done[int]] = []
     for number in numbers:
         identity = Identity(f"无名氏{number}", None, _NUMBER.format(number))
         made = people.register(tx.store, identity, people.digests(identity), now=tx.now)
         lives = Declared(Kind.RESIDENCE, "lives", tx.now, place=_HOME)
-        recorded.append(declare(tx, made.subject, [lives], source=source))
+        recorded.append(declare(tx, made.subject, [lives]))
         subjects.append(made.subject)
     return Done(subjects, [event for done in recorded for event in done.events])
 

@@ -50,7 +50,6 @@ class Enrolment:
         sessions: Told when a binding ends.
         delivery: To phones.
         pepper: 32 bytes; keys the hashes of one-time codes.
-        source: The kid, in hex, of the key for what people say about themselves.
         life_s: Of a binding.
         clock: The present second. The log takes nothing older than its last entry, so this is
             read when the writing begins, after the slow work.
@@ -65,7 +64,6 @@ class Enrolment:
         delivery: CodeDelivery,
         *,
         pepper: bytes,
-        source: str,
         life_s: int,
         clock: Callable[[], int],
         erasures: Erasures,
@@ -75,7 +73,6 @@ class Enrolment:
         self._sessions = sessions
         self._delivery = delivery
         self._pepper = pepper
-        self._source = source
         self._life_s = life_s
         self._clock = clock
         self._erasures = erasures
@@ -100,7 +97,7 @@ class Enrolment:
         if not registered.is_new:
             return Done(registered)
         lives = Declared(Kind.RESIDENCE, "lives", tx.now, place=home)
-        recorded = declare(tx, registered.subject, [lives], source=self._source)
+        recorded = declare(tx, registered.subject, [lives])
         # What another region said before we knew this person.
         told = claim(tx, registered.subject, identity.name, digests)
         made = _event(tx, EventKind.PERSON_REGISTERED, registered.subject)

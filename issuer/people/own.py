@@ -34,7 +34,7 @@ def decide(tx: Tx, subject: bytes) -> Done[Decision]:
     return Done(decision, judged.events)
 
 
-def declare(tx: Tx, subject: bytes, declared: Sequence[Declared], *, source: str) -> Done[int]:
+def declare(tx: Tx, subject: bytes, declared: Sequence[Declared]) -> Done[int]:
     """Record what somebody says about themselves; gives how many records that were.
 
     Raises:
@@ -42,7 +42,7 @@ def declare(tx: Tx, subject: bytes, declared: Sequence[Declared], *, source: str
         NoPersonError: Unknown.
     """
     ids = [tx.event_id() for _ in declared]
-    region = tx.authority.issuer.region
+    region, source = tx.authority.issuer.region, tx.authority.source
     records = declared_records(declared, ids, source=source, region=region, now=tx.now)
     ((before,),) = tx.store.rows(_DECLARED, (subject, source, tx.now - DAY_S))
     if before + len(records) > MAX_DECLARED_PER_DAY:

@@ -5,6 +5,7 @@ from typing import Final
 
 from issuer.colour.risk import RiskTable
 from issuer.rules.ruletypes import RuleSet
+from keys.cose import MessageSigner
 from keys.recorded import KeySigner
 from keys.trustlist import ListedIssuer, TrustList
 
@@ -36,6 +37,8 @@ class Authority:
     Attributes:
         issuer: Ourselves, as the trust list has us.
         code_keys: Signers of keys with the purpose "code", in the order in which they are filled.
+        evidence_key: Signs notices to other regions, and is the source of what people say about
+            themselves.
         codes_per_key: At most so many codes are signed by one of them.
     """
 
@@ -44,4 +47,10 @@ class Authority:
     rules: RuleSet
     risks: RiskTable
     code_keys: tuple[KeySigner, ...]
+    evidence_key: MessageSigner
     codes_per_key: int = CODES_PER_KEY
+
+    @property
+    def source(self) -> str:
+        """How evidence names us as its source: the kid of our EVIDENCE key, in hex."""
+        return self.evidence_key.kid.hex()

@@ -18,7 +18,7 @@ from verifier.check import Lists
 
 __all__ = [
     "CLOCK", "DESCRIPTION", "ENROLMENT", "EXCHANGE", "GATE", "ISSUING", "LISTS", "LOG", "PACE",
-    "PUBLIC", "SELF_SOURCE", "SESSIONS", "SOON",
+    "PUBLIC", "SESSIONS", "SOON",
 ]  # fmt: skip
 
 #: UNIX seconds.
@@ -39,5 +39,3 @@ LOG: Final = web.AppKey("LOG", LogReader)
 GATE: Final = web.AppKey("GATE", Gate)
 #: The lists that a code is checked against, as published last.
 LISTS: Final[web.AppKey[Callable[[], Lists]]] = web.AppKey("LISTS")
-#: The kid, in hex, of the key for what people say about themselves.
-SELF_SOURCE: Final = web.AppKey("SELF_SOURCE", str)

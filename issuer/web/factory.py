@@ -46,7 +46,6 @@ class Services:
         clock: The present second.
         lists: The lists that a code is checked against.
         public: The published folder.
-        self_source: The kid, in hex, of the key for what people say about themselves.
         slot_s: Registrations and bindings are answered at the end of a slot of so many seconds.
     """
 
@@ -59,7 +58,6 @@ class Services:
     exchange: Exchange
     lists: Callable[[], Lists]
     public: Path
-    self_source: str
     slot_s: float
 
 
@@ -76,7 +74,6 @@ def make_app(services: Services) -> web.Application:
     app[appkeys.EXCHANGE] = services.exchange
     app[appkeys.LISTS] = services.lists
     app[appkeys.PUBLIC] = services.public
-    app[appkeys.SELF_SOURCE] = services.self_source
     soon = app[appkeys.SOON] = ThreadPoolExecutor(1, "celadon-soon")
     pace = app[appkeys.PACE] = Pace(services.slot_s)
     description = describe(ROUTES, version=version("celadon"))

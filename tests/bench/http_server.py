@@ -26,7 +26,7 @@ from issuer.web.factory import Services, make_app
 from issuer.web.server import Runner
 from keys.lifecycle import Purpose
 from tests.issuing_support import SECRETS, authority, desk, signer
-from tests.web_support import Clock, Phones, enrolment_over, self_source
+from tests.web_support import Clock, Phones, enrolment_over
 from verifier.transport import encode_text
 
 
@@ -69,14 +69,14 @@ async def _celadon(folder: Path, port: int) -> None:
         enrolment.register(Identity("王小明", "+8613800138000"), "610113")
         request = enrolment.ask("王小明", "+8613800138000")
         bound = enrolment.confirm(request, phones.last_code())
-        exchange = Exchange(opened.writer, people, signer(Purpose.EVIDENCE.value), tuple, clock)
+        exchange = Exchange(opened.writer, people, tuple, clock)
         issuing = stack.enter_context(Issuing(opened.writer, clock=clock))
         made = await issuing.issue(CodeRequest(bound.subject, f"bench-{os.getpid()}-0123456789"))
         if not isinstance(made, Issued):
             raise SystemExit("no code was made")
         services = Services(
             clock, sessions, enrolment, issuing, opened.log, gate, exchange,
-            PublishedLists(public, opened.writer), public, self_source(), 0.5,
+            PublishedLists(public, opened.writer), public, 0.5,
         )  # fmt: skip
         told = {"token": bound.token, "code": encode_text(made.codes[0])}
         await _serve(Runner(make_app(services)), port, told)

@@ -59,9 +59,11 @@ def _introduce(there: Site, here: Site) -> None:
         issuer = trust.issuer(region)
         assert issuer is not None
         writer = site.desk.writer
-        writer.authority = replace(writer.authority, trust=trust, issuer=issuer)
-        signer = region_signer(region, Purpose.EVIDENCE)
-        exchange = Exchange(writer, site.people, signer, partial(_openers, region), site.clock)
+        evidence_key = region_signer(region, Purpose.EVIDENCE)
+        writer.authority = replace(
+            writer.authority, trust=trust, issuer=issuer, evidence_key=evidence_key
+        )
+        exchange = Exchange(writer, site.people, partial(_openers, region), site.clock)
         site.app._state[EXCHANGE] = exchange  # the application is frozen while it serves
 
 

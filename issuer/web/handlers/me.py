@@ -23,7 +23,7 @@ from issuer.errors import InputError
 from issuer.people.own import decide, declare
 from issuer.people.problems import Problem
 from issuer.rules.ruletypes import RuleSet, Texts, Verdict
-from issuer.web.appkeys import CLOCK, ENROLMENT, GATE, ISSUING, LOG, SELF_SOURCE
+from issuer.web.appkeys import CLOCK, ENROLMENT, GATE, ISSUING, LOG
 from issuer.web.handlers.enrolment import Place
 from issuer.web.problems import SECURITY_HEADERS
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route
@@ -138,7 +138,7 @@ class Recorded(Out):
 async def make_declaration(call: Call[Declaration, Nothing]) -> Recorded:
     said = _said(call.body, call.now)
     app = call.request.app
-    work = partial(declare, subject=call.subject, declared=said, source=app[SELF_SOURCE])
+    work = partial(declare, subject=call.subject, declared=said)
     return Recorded(recorded=await app[ISSUING].run(work))
 
 

@@ -413,7 +413,7 @@ def test_silence_until_the_deadline_is_pending_never_green_and_the_person_can_go
         there.clock.now += 60
         said = [Declared(Kind.SURVEY, "clear", there.clock())]
         here.desk.writer.run(
-            lambda tx: declare(tx, subject, said, source=here.exchange.signer.kid.hex()),
+            lambda tx: declare(tx, subject, said),
             now=there.clock(),
         )
         assert here.colour(subject) == GREEN
@@ -510,7 +510,7 @@ def test_another_region_cannot_take_back_or_answer_what_is_not_its_own(tmp_path:
         tell(there, here, 1)
         # Shaanxi tells Heilongjiang of a record with the same id, then takes that one back.
         there.register()
-        source = here.exchange.signer.kid.hex()
+        source = here.desk.writer.authority.source
         record = contact_of(1)
         ours = type(record)(
             record.evidence_id, record.kind, record.at, None, "", "confirmed", source, SHAANXI, NOW

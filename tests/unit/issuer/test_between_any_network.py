@@ -40,7 +40,7 @@ def restarted(side: Side) -> None:
     """A new process over the same database: nothing in memory outlives the old one."""
     old = side.exchange
     side.exchange = Exchange(
-        old.writer, old.people, old.signer, lambda: (opener(side.region),), old.clock, old.carry
+        old.writer, old.people, lambda: (opener(side.region),), old.clock, old.carry
     )
     old.writer.recover(now=side.clock())
 

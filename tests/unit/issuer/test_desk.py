@@ -168,9 +168,7 @@ def test_print_code_is_a_paper_code_that_a_verifier_reads(place: Place) -> None:
 def test_print_code_while_pending_gives_no_code(place: Place) -> None:
     """Without a colour there is a verdict and no code: never a wrong one."""
     place.back.writer.run(
-        lambda tx: declare(
-            tx, place.grandmother, [Declared(Kind.SURVEY, "incomplete", NOW)], source="0badc0de"
-        ),
+        lambda tx: declare(tx, place.grandmother, [Declared(Kind.SURVEY, "incomplete", NOW)]),
         now=NOW,
     )
     opened = place.desk.print_code(CLERK, ByIdentityNumber(NUMBER), "desk-print-000002")

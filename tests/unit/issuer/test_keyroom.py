@@ -14,16 +14,20 @@ from issuer.codes.issue import CodeRequest, Issued, issue
 from issuer.codes.lists import SPREAD_S
 from issuer.codes.shards import read_code_keys, write_code_key
 from issuer.colour.decisions import Cause
+from issuer.colour.declare import Declared
+from issuer.colour.evidence import Kind as EvidenceKind
 from issuer.colour.reassess import start_job
 from issuer.colour.risk import shipped_risk_table
 from issuer.errors import IntegrityError, NoCodeKeyError
 from issuer.keyroom import key_events
 from issuer.people.identity import Identity
+from issuer.people.own import declare
 from issuer.people.people import IndexCost
 from issuer.rules.rules import shipped_rules
 from issuer.stage import Clock, Place, RootHolder, Site, found, opened, put_trust, sign_together
 from issuer.storage.store import read_store
 from issuer.storage.tx import Done, Tx
+from keys.errors import KeyLifecycleError
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
 from keys.rotation import SPARE_S
 from keys.store import Keystore
@@ -266,6 +270,42 @@ def test_status_key_is_changed_without_a_restart(scene: Scene) -> None:
     scene.elsewhere().move(old.kid, KeyState.DEACTIVATED, scene.clock())
     scene.office.renew_keys()
     assert scene.office.publisher.signer.kid == new.kid
+    scene.office.publish()
+
+
+def test_evidence_key_is_changed_without_a_restart(scene: Scene) -> None:
+    """What people say from now on has the new key as its source, and the log knew the key first."""
+    now = scene.clock()
+    (old,) = (i for i in scene.keystore.held() if i.purpose is Purpose.EVIDENCE)
+    new = scene.keystore.new(Purpose.EVIDENCE, REGION, now - 1, now + 90 * DAY_S, now=now)
+    scene.keystore.move(new.kid, KeyState.ACTIVE, now)
+    scene.clock.wait(60)
+    scene.hold_ceremony()
+    scene.elsewhere().move(old.kid, KeyState.DEACTIVATED, scene.clock())
+    scene.office.renew_keys()
+    authority = scene.office.writer.authority
+    assert authority.source == new.kid.hex()
+    told = [event.event_id for event in key_events(scene.keystore.info(new.kid))]
+    assert scene.office.log.knows(told) == set(told)
+    scene.office.writer.run(
+        lambda tx: declare(tx, scene.subject, [Declared(EvidenceKind.SURVEY, "clear", tx.now)]),
+        now=scene.clock(),
+    )
+    with read_store(scene.office.engine) as store:
+        sources = store.rows("SELECT source FROM evidence ORDER BY recorded_at")
+    assert sources == [(old.kid.hex(),), (new.kid.hex(),)]
+
+
+def test_issuer_without_an_evidence_key_goes_on_and_says_so(scene: Scene) -> None:
+    """Nothing is signed with a stolen key, and codes are issued and published all the same."""
+    (old,) = (i for i in scene.keystore.held() if i.purpose is Purpose.EVIDENCE)
+    scene.keystore.move(old.kid, KeyState.COMPROMISED, scene.clock())
+    with capture_logs() as lines:
+        scene.office.renew_keys()
+    assert "no_evidence_key" in [line["event"] for line in lines]
+    with pytest.raises(KeyLifecycleError):
+        scene.office.writer.authority.evidence_key.sign(b"anything")
+    scene.paper()
     scene.office.publish()
 
 
