@@ -19,6 +19,7 @@ from issuer.errors import (
     IssuerEndedError,
     ListsExhaustedError,
     NoCodeKeyError,
+    NoPersonError,
     NotBoundError,
     RegionNoticeError,
     StoreError,
@@ -94,6 +95,7 @@ _HTTP_ERRORS: Final[Mapping[int, Problem]] = {
 
 _PROBLEMS: Final[tuple[tuple[type[Exception], Problem], ...]] = (
     (NotBoundError, Problem.NOT_BOUND),
+    (NoPersonError, Problem.NOT_BOUND),  # erased, and remembered for a few seconds
     (UnknownPlaceError, Problem.UNKNOWN_PLACE),
     (IdempotencyConflictError, Problem.IDEMPOTENCY_CONFLICT),
     (IssuerEndedError, Problem.ISSUER_ENDED),

@@ -21,14 +21,16 @@ from issuer.codes.lists import SPREAD_S
 from issuer.colour.declare import DECLARABLE
 from issuer.colour.evidence import VOCABULARY, Kind
 from issuer.colour.risk import RiskLevel
+from issuer.people.binding import Sessions
 from issuer.people.problems import Problem
 from issuer.publication.publish import Publisher
+from issuer.web.appkeys import SESSIONS
 from issuer.web.factory import ROUTES
 from issuer.web.openapi import describe
 from keys.lifecycle import Purpose
 from tests.code_support import YANAN, paper_code
-from tests.issuing_support import COMPOUND, NOW, contact, holder_keys, signer
-from tests.web_support import Answer, Site, serving
+from tests.issuing_support import COMPOUND, NOW, SECRETS, contact, holder_keys, signer
+from tests.web_support import Answer, Site, enrolment_over, serving
 from verifier.check import Reason, check_code
 from verifier.claims import Colour
 from verifier.transport import decode_text, encode_text
@@ -454,6 +456,19 @@ async def test_database_that_fails_is_unavailable_and_no_failure_of_ours(each_si
         answer = await each_site.ask(method, path, token=token)
         assert (answer.status, answer.problem) == (503, Problem.UNAVAILABLE)
         assert answer.headers["Retry-After"]
+
+
+async def test_person_who_was_erased_elsewhere_is_bound_no_more(site: Site) -> None:
+    """Also while this process still remembers the token."""
+    token = await site.bound()
+    subject = site.app[SESSIONS].look_up(token, now=NOW)
+    elsewhere = Sessions(site.desk.engine, SECRETS.rows)
+    _, enrolment = enrolment_over(site.desk, elsewhere, site.phones, site.clock)
+    await asyncio.to_thread(enrolment.erase, subject)
+    answer = await site.ask(
+        "POST", "/me/codes", {"medium": "paper"}, token=token, headers={"Idempotency-Key": KEY}
+    )
+    assert (answer.status, answer.problem) == (401, Problem.NOT_BOUND)
 
 
 async def test_binding_of_another_person_is_as_if_absent(site: Site) -> None:
