@@ -189,12 +189,17 @@ def _spans(
 ) -> list[_Span]:
     """Every span that ends after *now*."""
     spans: list[_Span] = []
+    answers: dict[int, list[int]] = {}  # by rule; looked for once, however many records ask
     for record in evidence:
         for case in program.cases.get((record.kind, record.value), ()):
             inside = case.inside
             if inside is not None and inside is not record.place.startswith(program.prefix):
                 continue
-            end = _end(rules, case, record, evidence)
+            end = _end(case, record)
+            if case.answer is not None:
+                if case.rule not in answers:
+                    answers[case.rule] = _answers(rules, case.answer, evidence)
+                end = min(end, _first_after(record.at, answers[case.rule]))
             if end <= now:
                 continue
             if case.levels is None:
@@ -206,24 +211,19 @@ def _spans(
     return spans
 
 
-def _end(rules: RuleSet, case: _Case, record: Evidence, evidence: Sequence[Evidence]) -> float:
-    """When this rule stops applying to this record, whatever its place."""
-    end: float = math.inf
+def _end(case: _Case, record: Evidence) -> float:
+    """When this rule stops applying to this record, whatever its place and whoever answers it."""
     last = record.until
     if case.days is not None:
         if last is not None or record.kind is not Kind.RESIDENCE:
-            end = end_of_day_after(record.at if last is None else last, case.days)
+            return end_of_day_after(record.at if last is None else last, case.days)
     elif record.kind is Kind.RESIDENCE and last is not None:
-        end = last
-    if case.answer is not None:
-        end = min(end, _answered_at(rules, case.answer, record, evidence))
-    return end
+        return last
+    return math.inf
 
 
-def _answered_at(
-    rules: RuleSet, answer: Answer, record: Evidence, evidence: Sequence[Evidence]
-) -> float:
-    """The instant of the first answer that is later than the record."""
+def _answers(rules: RuleSet, answer: Answer, evidence: Sequence[Evidence]) -> list[int]:
+    """The instants of all such answers, in their order."""
     instants = [
         other.at for other in evidence if other.kind is answer.kind and other.value in answer.values
     ]
@@ -233,7 +233,13 @@ def _answered_at(
             for other in presumed(rules, evidence)
             if other.kind is answer.kind and other.value in answer.values
         ]
-    return min((instant for instant in instants if instant > record.at), default=math.inf)
+    return sorted(instants)
+
+
+def _first_after(instant: int, instants: Sequence[int]) -> float:
+    """The first of *instants*, which are in order, that is later; infinity: none is."""
+    later = bisect_right(instants, instant)
+    return instants[later] if later < len(instants) else math.inf
 
 
 def _place_spans(

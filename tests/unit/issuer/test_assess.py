@@ -1,6 +1,7 @@
 """assess() against a second, naive implementation, and the properties that it promises."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -310,6 +311,27 @@ def test_assess_outside_the_validity_of_the_rules_is_pending() -> None:
         assert isinstance(outcome, Pending)
         assert [reason.code for reason in outcome.reasons] == ["not-in-force"]
         assert outcome.changes_at == then
+
+
+class _Counted(list[Evidence]):
+    """Records that know how often somebody went through all of them."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[Evidence]:
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_assess_goes_through_the_records_as_often_for_many_as_for_few() -> None:
+    """Whoever declares much, day after day, must not keep the issuer's one writer to himself."""
+    passes = []
+    for count in (2, 200):
+        said = [record(Kind.SURVEY, "incomplete", at=NOW - each) for each in range(count)]
+        records = _Counted([lives(), *said, record(Kind.SURVEY, "clear", at=NOW - 1)])
+        assert verdict_at(records, LOW, NOW) is Verdict.PENDING
+        passes.append(records.passes)
+    assert passes[0] == passes[1]
 
 
 def test_assess_ring_contact_has_no_line_in_the_standard() -> None:
