@@ -189,7 +189,7 @@ class Sessions:
     other one within *remember_s*.
     """
 
-    __slots__ = ("_engine", "_known", "_limit", "_remember_s", "_rows")
+    __slots__ = ("_endings", "_engine", "_known", "_limit", "_remember_s", "_rows")
 
     def __init__(
         self, engine: Engine, rows: bytes, *, remember_s: int = 5, limit: int = 10_000
@@ -199,6 +199,7 @@ class Sessions:
         self._remember_s = remember_s
         self._limit = limit
         self._known: OrderedDict[bytes, tuple[bytes, int]] = OrderedDict()
+        self._endings = 0
 
     def recall(self, token: str, *, now: int) -> bytes | None:
         """The subject, where it was looked up just before; never blocks."""
@@ -214,6 +215,7 @@ class Sessions:
         if not _TOKEN_FORM.fullmatch(token):
             raise NotBoundError("not a token")
         token_hash = _hash(token)
+        endings = self._endings
         with read_store(self._engine) as store:
             found = _unchanged(store.rows(_WHOSE, (token_hash, now)), "binding", self._rows)
         if found is None:
@@ -221,12 +223,15 @@ class Sessions:
         subject: bytes = found[2]
         expires_at = found[4]
         self._known[token_hash] = (subject, min(now + self._remember_s, expires_at))
+        if endings != self._endings:  # it may have ended since it was read
+            self._known.pop(token_hash, None)
         while len(self._known) > self._limit:
             self._known.popitem(last=False)
         return subject
 
     def forget(self, subject: bytes) -> None:
         """Look the person's tokens up again from now on."""
+        self._endings += 1
         for token_hash, known in list(self._known.items()):
             if known[0] == subject:
                 self._known.pop(token_hash, None)

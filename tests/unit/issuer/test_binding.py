@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Engine, select, update
 
 from audit.events import Kind
 from issuer import models
 from issuer.errors import InputError, IntegrityError, NotBoundError
+from issuer.people import binding
 from issuer.people.binding import (
     CODE_LIFE_S,
     MAX_ASKED_PER_HOUR,
@@ -23,6 +24,7 @@ from issuer.people.binding import (
 from issuer.people.enrolment import Enrolment
 from issuer.people.identity import Identity
 from issuer.people.problems import Problem
+from issuer.storage.store import Store, read_store
 from tests.issuing_support import SECRETS, Desk, authority, desk
 from tests.web_support import Clock, Phones, enrolment_over
 
@@ -238,6 +240,23 @@ def test_unbind_revoked_elsewhere_is_noticed_within_five_seconds(counter: Counte
     assert elsewhere.recall(bound.token, now=counter.clock.now + 5) is None
     with pytest.raises(NotBoundError):
         elsewhere.look_up(bound.token, now=counter.clock.now + 5)
+
+
+def test_unbind_while_the_token_is_looked_up_is_not_forgotten(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before the end of a binding is not remembered after it."""
+    bound = counter.bound()
+
+    @contextlib.contextmanager
+    def slow(engine: Engine) -> Iterator[Store]:
+        with read_store(engine) as store:
+            yield store
+        counter.enrolment.unbind(counter.subject, bound.binding_id)
+
+    monkeypatch.setattr(binding, "read_store", slow)
+    counter.whose(bound.token)
+    assert counter.sessions.recall(bound.token, now=counter.clock.now) is None
 
 
 def test_unbind_of_another_person_is_as_if_it_were_not_there(counter: Counter) -> None:
