@@ -60,6 +60,16 @@ def read_private(path: Path) -> bytes:
         KeystorePermissionError: Others can read or write it, or it is a link.
         KeystoreDamagedError: It is too large to be ours.
     """
+    content: bytes | None = None
+    while content is None:
+        content = _read_while_named(path)
+    if len(content) > _MAX_BYTES:
+        raise KeystoreDamagedError(f"{path.name} has more than {_MAX_BYTES} bytes")
+    return content
+
+
+def _read_while_named(path: Path) -> bytes | None:
+    """The content, or None where another file took the name meanwhile, and this one is zeros."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError as error:
@@ -72,9 +82,7 @@ def read_private(path: Path) -> bytes:
             raise KeystorePermissionError(f"{path} is not a regular file")
         _require_private(status, path)
         content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise KeystoreDamagedError(f"{path.name} has more than {_MAX_BYTES} bytes")
-    return content
+        return content if os.fstat(descriptor).st_nlink else None
 
 
 def write_private(path: Path, content: bytes, *, token: str) -> None:

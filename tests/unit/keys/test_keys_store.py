@@ -98,6 +98,23 @@ def test_move_that_is_not_allowed_changes_nothing(store: Keystore, folder: Path)
     assert (folder / f"{kid.hex()}.key").read_bytes() == before
 
 
+def test_record_that_is_replaced_while_it_is_read_is_read_again(
+    store: Keystore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that lost its name is overwritten: its reader takes that for no damage."""
+    kid = _active(store)
+    moves = [KeyState.SUSPENDED]
+    opened = os.fstat
+
+    def moved_meanwhile(descriptor: int) -> os.stat_result:
+        if moves:
+            store.move(kid, moves.pop(), BEGIN)
+        return opened(descriptor)
+
+    monkeypatch.setattr(os, "fstat", moved_meanwhile)
+    assert store.info(kid).state is KeyState.SUSPENDED
+
+
 def test_destroyed_key_is_overwritten_and_its_record_kept(store: Keystore, folder: Path) -> None:
     """The old file's bytes are zeros where they lay, and no seed is in the new file."""
     kid = _active(store)
