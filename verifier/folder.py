@@ -26,6 +26,7 @@ _WORLD_WRITABLE: Final = 0o002
 NOT_SET_UP: Final = "not set up yet; see celadon-verify setup --help"
 _MODE_FILE: Final = 0o644  # everything in here is published; nobody else may change it
 _MODE_FOLDER: Final = 0o755
+_MODE_LOCK: Final = 0o600  # whoever may read it could lock it, for ever
 
 
 class Folder:
@@ -79,7 +80,7 @@ class Folder:
         """
         path = os.path.join(self.path, _LOCK)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _MODE_FILE)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _MODE_LOCK)
         except FileNotFoundError:
             raise CacheError(f"{self.path}: {NOT_SET_UP}") from None
         try:

@@ -232,3 +232,11 @@ def test_change_on_a_disk_without_links_copies(
     change(folder)
     monkeypatch.setattr(module, "os", os)
     assert held(folder) == NEW
+
+
+def test_lock_cannot_be_held_by_who_may_only_read(tmp_path: Path) -> None:
+    """Whoever can open a file can lock it, and would keep a venue's lists from ever changing."""
+    folder = Folder(str(tmp_path))
+    with folder.lock():
+        pass
+    assert (tmp_path / "lock").stat().st_mode & 0o077 == 0
