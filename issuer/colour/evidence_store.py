@@ -73,16 +73,19 @@ def record_evidence(tx: Tx, entries: Sequence[Entry]) -> Done[int]:
 def retract_evidence(tx: Tx, retractions: Sequence[Retraction]) -> Done[int]:
     """Take records back and decide anew; gives how many there were.
 
-    Only its source can take a record back. What is not there is left out, so that a notice taken
-    twice has one effect.
+    What is not there is left out, so that a notice taken twice has one effect.
+
+    Raises:
+        EvidenceError: Only its source can take a record back, with the key that signed for it.
     """
     held = _held(tx, list(dict.fromkeys(item.subject for item in retractions)))
-    gone = {
-        (item.subject, item.evidence_id): record
-        for item in retractions
-        if (record := held.get((item.subject, item.evidence_id))) is not None
-        and record.source == item.source
-    }
+    gone: dict[tuple[bytes, bytes], Evidence] = {}
+    for item in retractions:
+        name = (item.subject, item.evidence_id)
+        if name in held:
+            if held[name].source != item.source:
+                raise EvidenceError("a record of another source cannot be taken back")
+            gone[name] = held[name]
     tx.store.many(_DELETE, list(gone))
     events = [
         _event(tx, Kind.EVIDENCE_RETRACTED, subject, record)
@@ -97,7 +100,7 @@ def take_notice(tx: Tx, signed: bytes) -> Done[Notice]:
     Raises:
         NoticeError: Not the next notice of a listed EVIDENCE key, for another region than the
             key's, or from the future. Nothing of it is used.
-        NoPersonError, EvidenceError: As `record_evidence`.
+        NoPersonError, EvidenceError: As `record_evidence` and `retract_evidence`.
     """
     public_key, region = _evidence_key(tx, signed)
     source = kid(public_key).hex()

@@ -14,7 +14,13 @@ from issuer.colour.evidence_store import retract_evidence
 from issuer.colour.notice import Retraction
 from issuer.colour.reassess import Reassessed, run_jobs, run_windows
 from issuer.colour.risk import RiskLevel, RiskTable, sign_risk_table
-from issuer.errors import AdoptionError, IntegrityError, PinnedPolicyError, RiskTableError
+from issuer.errors import (
+    AdoptionError,
+    EvidenceError,
+    IntegrityError,
+    PinnedPolicyError,
+    RiskTableError,
+)
 from issuer.rules.rules import sign_rules
 from issuer.storage.store import read_store, write_store
 from keys import cbor
@@ -234,12 +240,13 @@ def test_reassess_with_a_changed_job_row_refuses(office: Desk) -> None:
 
 
 def test_evidence_retracted_by_its_source_is_gone_and_the_colour_with_it(office: Desk) -> None:
-    """A wrong record is taken back; nobody but its source can."""
+    """A wrong record is taken back; nobody but its source can, and whoever tries hears of it."""
     office.residents(1)
     wrong = contact(0).record
     office.record(contact(0))
     other = Retraction(subject(0), wrong.evidence_id, "00000000", NOW)
-    assert office.writer.run(lambda tx: retract_evidence(tx, [other]), now=NOW) == 0
+    with pytest.raises(EvidenceError, match="another source"):
+        office.writer.run(lambda tx: retract_evidence(tx, [other]), now=NOW)
     assert office.colours()[subject(0)] == RED
     own = replace(other, source=wrong.source)
     assert office.writer.run(lambda tx: retract_evidence(tx, [own]), now=NOW) == 1
