@@ -137,7 +137,8 @@ def plus_order(signature: Signature) -> Signature:
 
 
 def roots_after(epoch: int) -> Callable[[TrustList], TrustList]:
-    return lambda trust: replace(trust, roots=roots_of(epoch))
+    """New roots, the old ones named beside them."""
+    return lambda trust: replace(trust, roots=roots_of(epoch), former_roots=trust.roots.keys)
 
 
 def served(data: bytes) -> Attack:
@@ -299,8 +300,15 @@ TRUST: tuple[Scenario, ...] = (
     ),
     Scenario(
         "new roots bring a withdrawn key back",
-        trust_of(lambda t: replace(t, withdrawn=frozenset(), roots=roots_of(2)), *BOTH_EPOCHS),
+        trust_of(
+            lambda trust: replace(roots_after(2)(trust), withdrawn=frozenset()), *BOTH_EPOCHS
+        ),
         "TrustListWithdrawalError",
+    ),
+    Scenario(
+        "a root that leaves signs unnamed",
+        trust_of(lambda trust: replace(trust, roots=roots_of(2)), *BOTH_EPOCHS),
+        "TrustListSignerError",
     ),
     Scenario(
         "a region that ends goes on after all",
