@@ -76,7 +76,7 @@ def roots_command(records: tuple[Path, ...], epoch: int, threshold: int, out: Pa
 
     Verifiers are given it once, by hand; a list's source names the same keys.
     """
-    found = {path.name: keyfile.decode_public_record(read_text(path)) for path in records}
+    found = {str(path): keyfile.decode_public_record(read_text(path)) for path in records}
     roots = roots_of_records(found, epoch=epoch, threshold=threshold)
     write_new(out, encode_roots(roots))
     click.echo(trusttext.roots_text(roots))

@@ -520,6 +520,18 @@ def test_wrong_call_exits_with_2_and_says_what_is_wrong(
     assert message in result.stderr
 
 
+def test_roots_of_records_that_share_a_name_are_all_there(machine: Machine, tmp_path: Path) -> None:
+    """Each holder may call the file alike: none of them is dropped without a word."""
+    records = []
+    for holder in ("a", "b", "c"):
+        (tmp_path / holder).mkdir()
+        record = tmp_path / holder / "root.json"
+        records.append(machine.export(machine.new_key("trust-root", "100000"), record))
+    out = tmp_path / "roots.cbor"
+    machine.do("trust", "roots", *records, "--epoch", 1, "--threshold", 1, "--out", out)
+    assert len(decode_roots(out.read_bytes()).keys) == 3
+
+
 def test_roots_of_another_purpose_or_of_two_environments_arerefused(
     machine: Machine, tmp_path: Path
 ) -> None:
