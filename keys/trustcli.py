@@ -39,7 +39,7 @@ from keys.trustlist import (
     encode_trust_list,
     verify_trust_list,
 )
-from keys.trustplace import Place, held_list, put_trust_list, said_of
+from keys.trustplace import Place, held_list, put_trust_list, said_of, unverified
 from keys.trustsource import roots_of_records, source_of_trust_list, trust_list_of_source
 from keys.trustupdate import accept_trust_list, require_may_follow
 
@@ -235,19 +235,23 @@ def _draft_text(drafted: TrustList, held_file: Path | None) -> str:
     text = trusttext.trust_list_text(drafted)
     if held_file is None:
         return text
-    held = _any_list(held_file)
+    held = _list_in_force(held_file)
     require_may_follow(held, drafted)
     return f"{text}\n{trusttext.changes_text(held, drafted)}"
+
+
+def _list_in_force(path: Path) -> TrustList:
+    """A list that the roots which it names signed: else it could hide from signers what changes."""
+    data = read_file(path)
+    return said_of(path, lambda: verify_trust_list(data, unverified(data).roots))
 
 
 def _any_list(path: Path) -> TrustList:
     """A draft or a signed list, without a look at its signatures."""
     data = read_file(path)
 
-    def content() -> TrustList:
-        return decode_trust_list(parse_envelope(data).payload if data[:1] == b"\xd8" else data)
-
-    return said_of(path, content)
+    signed = data[:1] == b"\xd8"
+    return said_of(path, lambda: unverified(data) if signed else decode_trust_list(data))
 
 
 def _roots(path: Path) -> Roots:

@@ -26,7 +26,7 @@ from keys.trustupdate import accept_trust_list
 
 __all__ = [
     "ROOTS_FILE", "TRUST_LIST_FILE", "Place", "held_list", "newer_trust_list", "put_trust_list",
-    "said_of",
+    "said_of", "unverified",
 ]  # fmt: skip
 
 ROOTS_FILE: Final = "roots.cbor"
@@ -111,7 +111,7 @@ def held_list(data: bytes, roots: Roots) -> TrustList:
     Raises:
         TrustListError: The roots, or those that they let follow, did not sign it.
     """
-    held = _content(data)
+    held = unverified(data)
     return held if held.roots.epoch < roots.epoch else verify_trust_list(data, roots)
 
 
@@ -131,11 +131,12 @@ def newer_trust_list(data: bytes, published: Path) -> bytes:
 
 
 def _rank(data: bytes) -> tuple[int, int]:
-    trust = _content(data)
+    trust = unverified(data)
     return trust.roots.epoch, trust.version
 
 
-def _content(data: bytes) -> TrustList:
+def unverified(data: bytes) -> TrustList:
+    """What a signed list says, whoever signed it."""
     return decode_trust_list(parse_envelope(data).payload)
 
 

@@ -13,6 +13,8 @@ from keys.errors import SourceFileError, TrustListError, TrustListRollbackError
 from keys.instants import format_time
 from keys.kid import kid
 from keys.purpose import Purpose
+from keys.signer import SeedSigner
+from keys.trustenvelope import encode_envelope, sign_payload
 from keys.trustlist import (
     Ending,
     TrustList,
@@ -385,6 +387,27 @@ def test_draft_and_sign_refuse_what_verifiers_that_hold_the_list_in_force_would(
         )
         assert "the end of region 610600 is gone" in refused(result)
         assert not out.exists()
+
+
+@pytest.mark.parametrize("signers", [(), generate.NEXT_SIGNERS[:3]], ids=["nobody", "strangers"])
+def test_list_that_no_roots_signed_does_not_hide_a_change_from_signers(
+    ceremony: Ceremony, tmp_path: Path, signers: tuple[SeedSigner, ...]
+) -> None:
+    """Whoever prepares a draft could add a key to what is shown as in force, and it would be no
+    change: signers compare with nothing that the roots did not sign."""
+    held, draft, source, out = (tmp_path / name for name in ("held", "draft", "source", "out"))
+    draft.write_bytes(encode_trust_list(generate.LIST))
+    source.write_text(ceremony.desk.do("trust", "show", draft, "--json"))
+    payload = encode_trust_list(generate.OLDER)
+    forged = encode_envelope(payload, [sign_payload(payload, signer) for signer in signers])
+    for data in (forged, payload):
+        held.write_bytes(data)
+        for command in (("draft", source), ("sign", draft, "--kid", ceremony.kids[0])):
+            said = refused(
+                ceremony.holders[0].run("trust", *command, "--held", held, "--out", out, text="7\n")
+            )
+            assert said.startswith(f"error: {held}: ")
+            assert not out.exists()
 
 
 Change = Callable[[TrustList], TrustList]
