@@ -19,7 +19,14 @@ from issuer.storage.sealing import mac
 from issuer.storage.store import Store
 from issuer.storage.tx import Done, Tx
 
-__all__ = ["Difference", "IssueLog", "read_position", "reconcile", "write_position"]
+__all__ = [
+    "Difference",
+    "IssueLog",
+    "issued_by_key",
+    "read_position",
+    "reconcile",
+    "write_position",
+]
 
 _NAME: Final = "codes"
 _READ: Final = "SELECT name, leaf_index, mac FROM log_position"
@@ -72,8 +79,8 @@ def reconcile(tx: Tx, log: IssueLog) -> Done[list[Difference]]:
     if size < position:
         raise LogBehindError(f"the log has {size} entries, once it had {position}")
     known |= {event.event_id for event in entries}
-    waiting = _by_key(event for event in owed if event.event_id not in known)
-    fresh = _by_key(entries)
+    waiting = issued_by_key(event for event in owed if event.event_id not in known)
+    fresh = issued_by_key(entries)
     rows = {row.kid: row for row in read_code_keys(tx.store, tx.secrets)}
     differences = []
     events = []
@@ -114,7 +121,7 @@ def write_position(tx: Tx, leaf_index: int) -> None:
     tx.store.run(_WRITE, (_NAME, leaf_index, _mac(tx.secrets, _NAME, leaf_index)))
 
 
-def _by_key(events: Iterable[Event]) -> Counter[bytes]:
+def issued_by_key(events: Iterable[Event]) -> Counter[bytes]:
     """How many codes of each key these events tell of."""
     counts: Counter[bytes] = Counter()
     for event in events:

@@ -122,10 +122,7 @@ class Replay:
             after = last
         self.codes = check.codes
         yield from _readable(positions.findings(), None)
-        unknown = positions.unknown
-        yield from _readable(
-            code_key_findings(store, self._secrets, check.signed, unknown=unknown), None
-        )
+        yield from _readable(code_key_findings(store, self._secrets, check.signed), None)
 
     def _owed(self, store: Store) -> dict[bytes, list[Event]]:
         """Events that the log may not hold yet, by subject. Damaged ones are found elsewhere."""

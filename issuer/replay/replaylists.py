@@ -44,7 +44,11 @@ class Positions:
         self._used = {number: bytearray(row[2]) for number, row in self._lists.items()}
         #: What must stand in `status_change`: status and when it is due.
         self._taken: dict[tuple[int, int], tuple[int, int]] = {}
-        self.unknown = 0  # codes that nobody can read any more, because a person was erased
+        #: Codes that nobody can read any more, because a person was erased; those taken back.
+        self.unknown = 0
+        self.unknown_taken = 0
+        #: Positions without a code that can be read, by list.
+        self._gaps: dict[int, int] = {}
 
     def use(self, code: ParsedCode, taken: tuple[int, int] | None) -> str | None:
         """Note a code, and the status that it was given and when, if it was taken back.
@@ -73,6 +77,9 @@ class Positions:
             yield Finding(Topic.LIST, None, f"status list {number}: its row is gone")
         for row in self._lists.values():
             yield from self._unordered(row)
+        if sum(self._gaps.values()) > self.unknown:
+            for number, missing in self._gaps.items():
+                yield Finding(Topic.POSITION, None, f"list {number}: {missing} without a code")
         yield from self._changes()
 
     def _unordered(self, row: Row) -> Iterator[Finding]:
@@ -88,10 +95,11 @@ class Positions:
             yield Finding(Topic.POSITION, None, f"list {number}: {strange} out of order")
         missing = cursor - used.bit_count() + strange
         # Whose the lost positions are, a lost database knew.
-        if missing and not self.unknown and number not in self._lost:
-            yield Finding(Topic.POSITION, None, f"list {number}: {missing} without a code")
+        if missing and number not in self._lost:
+            self._gaps[number] = missing
 
     def _changes(self) -> Iterator[Finding]:
+        unexplained = []
         for number, index, *found in self._store.stream(_CHANGES):
             row = self._lists.get(number)
             if row is None or not 0 <= index < row[2]:
@@ -100,7 +108,12 @@ class Positions:
                 pass
             elif number in self._lost and found[0]:
                 pass  # in a lost list, other codes were taken back in public
-            elif not self.unknown:
-                yield Finding(Topic.STATUS, None, f"list {number}: entry {index} is {found[0]}")
+            else:
+                unexplained.append(f"list {number}: entry {index} is {found[0]}")
+        if len(unexplained) > self.unknown_taken:
+            for why in unexplained:
+                yield Finding(Topic.STATUS, None, why)
+        elif len(unexplained) < self.unknown_taken and not self._lost:
+            yield Finding(Topic.STATUS, None, "codes of erased people are not taken back")
         for number, missing in Counter(number for number, _ in self._taken).items():
             yield Finding(Topic.STATUS, None, f"list {number}: {missing} are not taken back")

@@ -15,6 +15,7 @@ from issuer.colour.origins import reasons_text
 from issuer.colour.policy import read_risk_table, read_rules
 from issuer.colour.risk import RiskTable
 from issuer.errors import EvidenceError, IntegrityError, SealError
+from issuer.recovery.reconcile import issued_by_key
 from issuer.replay.findings import Finding, Topic
 from issuer.replay.replaylists import Positions
 from issuer.rules.ruletypes import RuleSet
@@ -68,13 +69,26 @@ class PersonCheck:
         if not said.people:
             yield Finding(Topic.KEY, subject, "the log or a table knows them, and there is no key")
         key = self._key(said)
-        if said.of(Kind.PERSON_ERASED) and key is None:
-            self._positions.unknown += len(said.batches)
-            return
+        if said.of(Kind.PERSON_ERASED):
+            if key is None:
+                self._forgotten(said)
+                return
+            yield Finding(Topic.KEY, subject, "erased, and has a key again")
         if said.people and key is None:
             yield Finding(Topic.KEY, subject, "does not open")
         for topic, why in self._about(said, key):
             yield Finding(topic, subject, why)
+
+    def _forgotten(self, said: Said) -> None:
+        """What nobody can open any more counts for as much as the log says, and for no more."""
+        there = {row[1] for row in said.batches}
+        issued = [e for e in said.of(Kind.CODES_ISSUED) if e.event_id in there]
+        signed = issued_by_key(issued)
+        self.signed += signed
+        self._positions.unknown += signed.total()
+        for event in said.of(Kind.CODES_TAKEN_BACK):
+            count = event.details["codes"]
+            self._positions.unknown_taken += count if isinstance(count, int) else 0
 
     def _about(self, said: Said, key: bytes | None) -> Iterator[tuple[Topic, str]]:
         records = _records(said)

@@ -49,15 +49,14 @@ def work_findings(store: Store, secrets: Secrets) -> Iterator[Finding]:
 
 
 def code_key_findings(
-    store: Store, secrets: Secrets, signed: Mapping[bytes, int], *, unknown: int
+    store: Store, secrets: Secrets, signed: Mapping[bytes, int]
 ) -> Iterator[Finding]:
     """Code keys whose count is not the number of codes found under them.
 
     Args:
         store: The database.
         secrets: For the rows' MACs.
-        signed: How many codes were found, for each kid.
-        unknown: How many codes nobody can read any more.
+        signed: How many codes were found, for each kid; of erased people, as the log has it.
     """
     try:
         counted = {row.kid: row.codes for row in read_code_keys(store, secrets)}
@@ -66,7 +65,7 @@ def code_key_findings(
         return
     for kid in sorted(counted.keys() | signed.keys()):
         count, found = counted.get(kid, 0), signed.get(kid, 0)
-        if count < found or (count > found and not unknown):
+        if count != found:
             why = f"key {kid.hex()}: {found} codes, {count} counted"
             yield Finding(Topic.SIGNATURES, None, why)
 

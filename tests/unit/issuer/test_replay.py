@@ -218,12 +218,10 @@ def test_replay_events_still_owed_to_the_log_are_no_findings(
     assert topics(office) == set()
 
 
-def test_replay_of_an_erased_person_finds_nothing_and_their_codes_are_withdrawn(
-    office: Desk,
-) -> None:
-    """Erasing destroys the key; the codes are taken back before nobody can tell them any more."""
+def erase(office: Desk) -> None:
+    """Withdraw the first person's codes and destroy the key."""
 
-    def erase(tx: Tx) -> Done[None]:
+    def work(tx: Tx) -> Done[None]:
         taken = take_back(tx, [subject(0)], Status.WITHDRAWN)
         tx.store.run(
             "UPDATE subject SET wrapped_key = ? WHERE subject = ?", (bytes(72), subject(0))
@@ -231,11 +229,41 @@ def test_replay_of_an_erased_person_finds_nothing_and_their_codes_are_withdrawn(
         erased = Event(tx.event_id(), Kind.PERSON_ERASED, tx.now, subject(0), {})
         return Done(None, [*taken, erased])
 
-    office.writer.run(erase, now=LATER)
+    office.writer.run(work, now=LATER)
+
+
+def test_replay_of_an_erased_person_finds_nothing_and_their_codes_are_withdrawn(
+    office: Desk,
+) -> None:
+    """Erasing destroys the key; the codes are taken back before nobody can tell them any more."""
+
+    erase(office)
     with office.engine.connect() as connection:
         statuses = connection.execute(text("SELECT status FROM status_change")).scalars().all()
     assert statuses.count(Status.WITHDRAWN) == 4
     assert topics(office) == set()
+
+
+def test_replay_a_key_brought_back_after_its_erasure_is_found(office: Desk) -> None:
+    """Whoever kept the row of an erased person cannot put it back unseen."""
+    people = metadata.tables["subject"]
+    is_first = people.c.subject == subject(0)
+    with office.engine.connect() as connection:
+        kept = connection.execute(people.select().where(is_first)).one()
+    erase(office)
+    with office.engine.begin() as connection:
+        connection.execute(people.update().where(is_first).values(wrapped_key=kept.wrapped_key))
+    assert topics(office) == {Topic.KEY}
+
+
+def test_replay_after_an_erasure_still_sees_a_code_that_nobody_took_back(office: Desk) -> None:
+    """What an erased person held explains so many entries of the lists, and no more."""
+    erase(office)
+    tamper(
+        office.engine,
+        "INSERT INTO status_change SELECT number, 7, 1, 0 FROM status_list ORDER BY number LIMIT 1",
+    )
+    assert Topic.STATUS in topics(office)
 
 
 def test_replay_a_key_destroyed_without_a_word_in_the_log_is_found(office: Desk) -> None:
