@@ -108,8 +108,8 @@ def init_command() -> None:
     for info in made.keys():  # noqa: SIM118 - a keystore, not a dict
         click.echo(f"  {info.kid.hex()}  {info.purpose:<10}  until {format_time(info.not_after)}")
     click.echo(
-        "Next: have these keys put on a trust list (celadon keys export-public, celadon trust),\n"
-        f"put roots.cbor and trust-list.cbor into {settings.trust}, then: celadon adopt"
+        "Next: celadon keys rotate --out FOLDER writes their records for the keepers of the trust\n"
+        f"list; put roots.cbor and trust-list.cbor into {settings.trust}, then: celadon adopt"
     )
 
 

@@ -14,21 +14,32 @@ def test_page_names_files_that_exist(page: str) -> None:
     """A module that moved or went away takes its promise with it, and the page must say so."""
     text = (ROOT / page).read_text()
     named = set(re.findall(r"`((?:issuer|audit|keys|verifier|tests|docs)/[\w./-]+)`", text))
-    named |= {f"docs/{link}" for link in re.findall(r"\]\((?!http)([\w./-]+\.md)\)", text)}
     assert not [name for name in sorted(named) if not (ROOT / name).exists()]
 
 
-def test_every_page_links_to_files_that_exist() -> None:
+def test_every_page_links_to_files_and_headings_that_exist() -> None:
     """A reader who follows a link arrives."""
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "tests/vectors/README.md", *(ROOT / "docs").rglob("*.md")]
     links = [
-        (page, link)
+        (page, *link)
         for page in pages
-        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text())
-        if "://" not in link
+        for link in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", page.read_text())
+        if "://" not in link[0]
     ]
     assert links
-    assert not [(page.name, link) for page, link in links if not (page.parent / link).exists()]
+    assert not [
+        (page.name, file, heading)
+        for page, file, heading in links
+        if not _arrives(page.parent / file if file else page, heading)
+    ]
+
+
+def _arrives(file: Path, heading: str) -> bool:
+    """Whether the file is there and has this heading, if one is named, as GitHub spells it."""
+    if not file.exists() or not heading:
+        return file.exists()
+    titles = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+    return heading in [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
 
 
 @pytest.mark.parametrize("page", PAGES)
