@@ -31,7 +31,7 @@ Lists 名单 (checking needs no network; the lists must be less than 24 hours ol
                                     once, on a new machine
 
 Options, after the command if there is one
-  --json              a JSON object a line: kind, reason, zh, en, ages
+  --json              a JSON object a line: kind, reason, zh, en, ages_s
   --profile NAME      venue (default: never shows a colour), hospital (shows it, never denies),
                       checkpoint (shows it)
   --lists FOLDER      where the lists are kept

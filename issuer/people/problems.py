@@ -110,8 +110,8 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         "姓名中有不能使用的字符。", "The name has a character that names do not have."
     ),
     Problem.PHONE_FORM: Text(
-        "手机号码只能由数字、空格、连字符和开头的加号组成。",
-        "A phone number has digits, spaces, hyphens and a leading plus sign only.",
+        "手机号码只能由数字、空格、连字符、括号和开头的加号组成。",
+        "A phone number has digits, spaces, hyphens, brackets and a leading plus sign only.",
     ),
     Problem.NOT_A_MOBILE: Text("这不是手机号码。", "This is not the number of a mobile phone."),
     Problem.IDENTITY_NUMBER_FORM: Text(
