@@ -23,6 +23,7 @@ __all__ = [
 TEMPORARY: Final = ".new-"
 _OTHERS: Final = 0o077
 _PUBLIC_MODE: Final = 0o644
+_PUBLIC_FOLDER_MODE: Final = 0o755
 _MAX_BYTES: Final = 1 << 16
 
 
@@ -82,7 +83,14 @@ def _read_while_named(path: Path) -> bytes | None:
             raise KeystorePermissionError(f"{path} is not a regular file")
         _require_private(status, path)
         content = file.read(_MAX_BYTES + 1)
-        return content if os.fstat(descriptor).st_nlink else None
+    return content if _leads_to(path, status) else None
+
+
+def _leads_to(path: Path, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), status)
+    except FileNotFoundError:
+        return False
 
 
 def write_private(path: Path, content: bytes, *, token: str) -> None:
@@ -107,16 +115,23 @@ def write_private(path: Path, content: bytes, *, token: str) -> None:
 
 
 def replace_public(path: Path, content: bytes) -> None:
-    """Put *content* there for everybody to read: wholly and durably, or leave what was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    with os.fdopen(
-        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PUBLIC_MODE), "wb"
-    ) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    """Put *content* there for everybody to read: wholly and durably, or leave what was.
+
+    Several may do so at once: each writes a draft of its own.
+    """
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(_PUBLIC_FOLDER_MODE)
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
+    try:
+        with draft.open("xb") as file:
+            os.fchmod(file.fileno(), _PUBLIC_MODE)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 

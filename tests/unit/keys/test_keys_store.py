@@ -1,5 +1,6 @@
 """keys.store: what is at rest stays secret and whole, and every key keeps to its record."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -446,3 +447,66 @@ def test_open_file_of_another_user_or_far_too_large_is_refused(
     monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
     with pytest.raises(KeystorePermissionError, match="another user"):
         Keystore.open(folder, PASSPHRASE)
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o022, 0])
+def test_public_file_is_for_everybody_to_read_and_for_nobody_to_change(
+    tmp_path: Path, mask: int
+) -> None:
+    """What a hardened service writes can be read by the web server that gives it to everybody."""
+    before = os.umask(mask)
+    try:
+        files.replace_public(tmp_path / "status" / "1.cwt", b"list")
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("status", "status/1.cwt")]
+    assert modes == [0o755, 0o644]
+
+
+def test_public_file_that_two_write_at_once_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list's keepers and a running issuer write the same file; each time it is one of theirs."""
+    path, seen = tmp_path / "trust-list.cbor", []
+    sync = os.fsync
+
+    def meanwhile(descriptor: int) -> None:
+        if not seen:
+            seen.append(b"")
+            files.replace_public(path, b"the other's")
+            seen.append(path.read_bytes())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    files.replace_public(path, b"ours")
+    assert (seen[1], path.read_bytes()) == (b"the other's", b"ours")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_public_file_that_cannot_be_written_leaves_what_was_and_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk does not fill with drafts."""
+    path = tmp_path / "trust-list.cbor"
+    path.write_bytes(b"before")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        files.replace_public(path, b"after")
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_public_draft_that_somebody_linked_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    """Who may write into the folder does not choose what the publisher overwrites."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    public = tmp_path / "public"
+    public.mkdir()
+    (public / ".trust-list.cbor.new").symlink_to(victim)
+    files.replace_public(public / "trust-list.cbor", b"list")
+    assert victim.read_bytes() == b"precious"
+    assert (public / "trust-list.cbor").read_bytes() == b"list"
