@@ -467,7 +467,8 @@ def test_public_file_that_two_write_at_once_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A list's keepers and a running issuer write the same file; each time it is one of theirs."""
-    path, seen = tmp_path / "trust-list.cbor", []
+    path = tmp_path / "trust-list.cbor"
+    seen: list[bytes] = []
     sync = os.fsync
 
     def meanwhile(descriptor: int) -> None:
