@@ -68,13 +68,14 @@ def staged(store: Store, secrets: Secrets) -> list[Staged]:
 class Handover:
     """Stages and settles for one writer. Not for several threads at once."""
 
-    __slots__ = ("_done", "_log", "_pending", "_secrets", "_size", "_staging")
+    __slots__ = ("_done", "_doubted", "_log", "_pending", "_secrets", "_size", "_staging")
 
     def __init__(self, log: EventLog, secrets: Secrets) -> None:
         self._log = log
         self._secrets = secrets
         self._size = log.size()
         self._staging: Staged | None = None
+        self._doubted: Staged | None = None  # its commit failed, and may stand all the same
         self._pending: list[Staged] = []
         self._done: list[int] = []  # in the log, and still in the outbox
 
@@ -100,9 +101,22 @@ class Handover:
             self._pending.append(self._staging)
             self._staging = None
 
-    def rolled_back(self) -> None:
-        """The transaction that staged never was."""
-        self._staging = None
+    def failed(self) -> None:
+        """The transaction failed. If it had staged, it failed at its commit: that may stand."""
+        self._doubted, self._staging = self._staging or self._doubted, None
+
+    def look_back(self, store: Store) -> None:
+        """Owe what a failed commit left in the outbox, if it stands. Before the next work.
+
+        Raises:
+            IntegrityError: A row of the outbox was changed.
+        """
+        doubted = self._doubted
+        if doubted is None:
+            return
+        if any(row.bodies == doubted.bodies for row in staged(store, self._secrets)):
+            self._pending.append(doubted)
+        self._doubted = None
 
     def settle(self, *, now: int) -> None:
         """Append what is owed, oldest first. On an error it is still owed, and nothing is released.

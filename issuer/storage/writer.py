@@ -71,12 +71,13 @@ class Writer:
         with self._lock:
             try:
                 with write_store(self.engine) as store:
+                    self._handover.look_back(store)
                     self.authority = refreshed(store, self.authority)
                     tx = Tx(store, self.secrets, self.authority, now, self._randomness)
                     done = work(tx)
                     self._handover.stage(store, list(done.events))
             except BaseException:
-                self._handover.rolled_back()
+                self._handover.failed()
                 raise
             self.authority = done.authority or self.authority
             self._handover.committed()

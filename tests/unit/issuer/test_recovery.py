@@ -1,9 +1,11 @@
 """Between the two commits: what is owed to the log is paid before anything is released."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from audit.database import create_tables, open_engine
 from audit.events import Kind
@@ -11,8 +13,9 @@ from audit.log import Log
 from audit.models import metadata as audit_metadata
 from issuer.codes.issue import CodeRequest, Issued
 from issuer.errors import IntegrityError, LogBehindError
+from issuer.storage import writer as writer_module
 from issuer.storage.core import Secrets
-from issuer.storage.store import read_store, write_store
+from issuer.storage.store import Store, read_store, write_store
 from issuer.storage.writer import Writer
 from tests.issuing_support import (
     NOW,
@@ -63,6 +66,34 @@ def test_recovery_after_a_crash_between_the_commits_appends_what_was_staged(
 
 def _gone(*_: object, **__: object) -> list[int]:
     raise SystemExit
+
+
+@pytest.mark.parametrize("is_durable", [True, False])
+def test_commit_of_unknown_fate_is_in_the_log_before_the_next_answer(
+    office: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    is_durable: bool,  # noqa: FBT001 # a case
+) -> None:
+    """The line broke at the commit: whether it stands is looked up, without a new process."""
+    office.residents(1)
+
+    @contextmanager
+    def broken(engine: Engine) -> Iterator[Store]:
+        with write_store(engine) as store:
+            yield store
+            if not is_durable:
+                raise ConnectionError
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer_module, "write_store", broken)
+        with pytest.raises(ConnectionError):
+            office.record(contact(0))
+    assert office.colours()[subject(0)] == (2 if is_durable else 0)
+    (made,) = office.paper(0, now=NOW + 1)
+    assert made.colour == office.colours()[subject(0)]
+    assert office.findings(now=NOW + 1) == []
+    assert reopened(office).recover(now=NOW + 2) == 0
 
 
 def test_recovery_without_a_crash_owes_nothing(office: Desk) -> None:
