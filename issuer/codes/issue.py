@@ -208,7 +208,7 @@ def make(
         for exp, key in plan.ends
     ]
     codes = mint_checked(claims, take_signers(tx, claims), tx.authority, now=tx.now)
-    nonces = tx.randomness(NONCE_BYTES * len(planned))
+    ids, nonces = tx.event_ids(len(planned)), tx.randomness(NONCE_BYTES * len(planned))
     made: dict[bytes, Issued] = {}
     rows: list[Row] = []
     events: list[Event] = []
@@ -217,7 +217,7 @@ def make(
         own = tuple(codes[start : start + len(plan.ends)])
         start += len(own)
         head = BatchHead(
-            tx.event_id(), plan.subject, plan.request_id, plan.request_hash, plan.colour, tx.now,
+            ids[place], plan.subject, plan.request_id, plan.request_hash, plan.colour, tx.now,
             max(exp for exp, _ in plan.ends),
         )  # fmt: skip
         key, nonce = keys[head.subject], nonces[NONCE_BYTES * place : NONCE_BYTES * (place + 1)]

@@ -8,21 +8,24 @@ from audit.events import Event
 from issuer.storage.core import Authority, Secrets
 from issuer.storage.store import Store
 
-__all__ = ["EVENT_ID_BYTES", "Done", "Tx", "new_event_id"]
+__all__ = ["EVENT_ID_BYTES", "Done", "Tx", "new_event_ids"]
 
 T = TypeVar("T")
 
 EVENT_ID_BYTES: Final = 16
 _TIME_BYTES: Final = 4  # enough until 2106
+_DRAWN_BYTES: Final = EVENT_ID_BYTES - _TIME_BYTES
 
 
-def new_event_id(now: int, randomness: Callable[[int], bytes]) -> bytes:
-    """16 bytes: the second, then 12 random ones.
+def new_event_ids(count: int, *, now: int, randomness: Callable[[int], bytes]) -> list[bytes]:
+    """Ids of 16 bytes: the second, then 12 random ones.
 
     The log keeps an event's time anyway; ids in its order keep the log's index over them short
     of pages to write.
     """
-    return now.to_bytes(_TIME_BYTES, "big") + randomness(EVENT_ID_BYTES - _TIME_BYTES)
+    second = now.to_bytes(_TIME_BYTES, "big")
+    drawn = randomness(_DRAWN_BYTES * count)
+    return [second + drawn[at : at + _DRAWN_BYTES] for at in range(0, len(drawn), _DRAWN_BYTES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,11 @@ class Tx:
 
     def event_id(self) -> bytes:
         """16 bytes for an event of this transaction."""
-        return new_event_id(self.now, self.randomness)
+        return self.event_ids(1)[0]
+
+    def event_ids(self, count: int) -> list[bytes]:
+        """As `event_id`, for so many events."""
+        return new_event_ids(count, now=self.now, randomness=self.randomness)
 
 
 @dataclass(frozen=True, slots=True)

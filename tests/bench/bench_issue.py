@@ -27,7 +27,7 @@ from audit.log import Log
 from issuer.codes.batches import BatchHead, issued_event
 from issuer.codes.issue import CodeRequest
 from issuer.codes.issuing import Issuing, Job
-from issuer.storage.tx import new_event_id
+from issuer.storage.tx import new_event_ids
 from keys import ed25519
 from keys.ed25519 import PublicKey
 from keys.lifecycle import Purpose
@@ -82,27 +82,31 @@ def mint_and_log(
     Gives the first code of each.
     """
     first, events = [], []
-    for place, whom in enumerate(people):
+    for place, head in enumerate(_heads(people, NOW + turn)):
         codes = [
             sign_code(Claims(EXP, Cti(number, place), Colour.GREEN, key), SIGNER)
             for number, key in enumerate(keys)
         ]
         first.append(codes[0])
-        events.append(issued_event(_head(whom, NOW + turn), codes, key=MESSAGE[:32]))
+        events.append(issued_event(head, codes, key=MESSAGE[:32]))
     log.append(events, now=NOW + turn)
     return first
 
 
-def _head(whom: bytes, at: int) -> BatchHead:
-    """What is written about a batch; the log's entry has nothing of the request."""
-    return BatchHead(new_event_id(at, os.urandom), whom, b"", b"", Colour.GREEN, at, EXP)
+def _heads(people: Sequence[bytes], at: int) -> list[BatchHead]:
+    """What is written about their batches; the log's entries have nothing of the requests."""
+    ids = new_event_ids(len(people), now=at, randomness=os.urandom)
+    return [
+        BatchHead(event_id, whom, b"", b"", Colour.GREEN, at, EXP)
+        for event_id, whom in zip(ids, people, strict=True)
+    ]
 
 
 def _entries(turn: int) -> list[tuple[Event, bytes]]:
     """A set of entries for paper codes, encoded."""
     events = [
-        issued_event(_head(whom, NOW + turn), [bytes(100)], key=MESSAGE[:32])
-        for whom in SUBJECTS[:LOGGED]
+        issued_event(head, [bytes(100)], key=MESSAGE[:32])
+        for head in _heads(SUBJECTS[:LOGGED], NOW + turn)
     ]
     return [(event, encode_event(event)) for event in events]
 
