@@ -1,6 +1,7 @@
 """What `celadon keys` and `celadon trust` share: types, options, files, one-line errors. Shell."""
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Final
@@ -15,8 +16,8 @@ from keys.kid import KID_BYTES
 from keys.trustlist import MAX_BYTES
 
 __all__ = [
-    "FILE", "KID", "NEW_FILE", "OUT", "PASSPHRASE", "STORE", "TIME", "Group", "ask_passphrase",
-    "read_clock", "read_file", "read_text", "require_store", "write_new",
+    "FILE", "KID", "NEW_FILE", "OUT", "PASSPHRASE", "REGION", "STORE", "TIME", "Group",
+    "ask_passphrase", "read_clock", "read_file", "read_text", "require_store", "write_new",
 ]  # fmt: skip
 
 _REFUSED: Final = 1
@@ -73,8 +74,22 @@ class _Kid(click.ParamType[bytes]):
             self.fail(str(error), param, ctx)
 
 
+class _Region(click.ParamType[str]):
+    """A region by its code of GB/T 2260."""
+
+    name = "region"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{6}", value):
+            self.fail("a region is six digits", param, ctx)
+        return value
+
+
 TIME: Final = _Time()
 KID: Final = _Kid()
+REGION: Final = _Region()
 FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 NEW_FILE: Final = click.Path(path_type=Path, dir_okay=False)
 STORE = click.option(

@@ -15,6 +15,7 @@ from keys.arguments import (
     KID,
     OUT,
     PASSPHRASE,
+    REGION,
     STORE,
     TIME,
     Group,
@@ -116,7 +117,9 @@ def init(asked: _Asked, environment: str, strength: str) -> None:
     "--purpose", required=True, type=click.Choice([p.value for p in Purpose]),
     help="The one thing that the key is for.",
 )  # fmt: skip
-@click.option("--region", required=True, help="Whose key it is: six digits of GB/T 2260.")
+@click.option(
+    "--region", required=True, type=REGION, help="Whose key it is: six digits of GB/T 2260."
+)
 @click.option("--from", "begin", type=TIME, default="now", help="First second in which it signs.")
 @click.option("--until", required=True, type=TIME, help="First second in which it does not.")
 @click.pass_obj
@@ -189,7 +192,7 @@ def destroy(asked: _Asked, kid: bytes) -> None:
 
 @keys.command()
 @click.option(
-    "--region", required=True, envvar="CELADON_REGION", metavar="CODE",
+    "--region", required=True, type=REGION, envvar="CELADON_REGION", metavar="CODE",
     help="Whose code keys: six digits of GB/T 2260; or set CELADON_REGION.",
 )  # fmt: skip
 @click.option(

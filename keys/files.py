@@ -77,12 +77,15 @@ def _read_while_named(path: Path) -> bytes | None:
         raise KeystoreMissingError(f"{path.name} is not in the keystore") from error
     except OSError as error:
         raise KeystorePermissionError(f"{path}: {error.strerror}") from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - by descriptor, as checked
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise KeystorePermissionError(f"{path} is not a regular file")
         _require_private(status, path)
-        content = file.read(_MAX_BYTES + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(_MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     return content if _leads_to(path, status) else None
 
 

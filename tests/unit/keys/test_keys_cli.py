@@ -505,11 +505,12 @@ def test_help_of_every_command_tells_what_it_does(machine: Machine, command: str
         (["new", "--purpose", "code", "--region", "610000", "--until", "tomorrow"], "not a time"),
         (["new", "--purpose", "code", "--region", "61", "--until", UNTIL], "six digits"),
         (["new", "--purpose", "code", "--region", "610000", "--until", FROM], "window"),
+        (["rotate", "--region", "61x000", "--trust", "."], "six digits"),
         (["activate", "0000000G"], "lower-case hex"),
         (["activate", "00"], "lower-case hex"),
         (["new", "--purpose", "all", "--region", "610000", "--until", UNTIL], "'all' is not one"),
     ],
-    ids=["time", "region", "window", "kid", "short-kid", "purpose"],
+    ids=["time", "region", "window", "rotated-region", "kid", "short-kid", "purpose"],
 )
 def test_wrong_call_exits_with_2_and_says_what_is_wrong(
     machine: Machine, arguments: list[str], message: str

@@ -198,6 +198,10 @@ def test_open_link_instead_of_a_file_is_refused(store: Keystore, folder: Path) -
     os.mkfifo(path, 0o600)
     with pytest.raises(KeystorePermissionError, match="not a regular file"):
         Keystore.open(folder, PASSPHRASE)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(KeystorePermissionError, match=r"\.key is not a regular file"):
+        Keystore.open(folder, PASSPHRASE)
 
 
 def test_open_with_a_wrong_passphrase_is_refused(store: Keystore, folder: Path) -> None:
