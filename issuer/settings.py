@@ -24,6 +24,7 @@ from issuer.errors import IssuerError
 from issuer.storage.core import CODES_PER_KEY
 from keys.keyring import TokenPlace
 from keys.rotation import Supply
+from keys.trustplace import ROOTS_FILE
 
 __all__ = ["SETTINGS", "Setting", "Settings", "SettingsError", "from_env", "read_passphrase"]
 
@@ -283,6 +284,14 @@ def _unsafe(values: Mapping[str, Any]) -> list[str]:
         private["code_token"] = values["code_token"].pin_file
     for name, path in private.items():
         problems += _exposed(PREFIX + name.upper(), path, values.get("public"))
+    if values.keys() >= {"passphrase_file", "keystore"} and _is_inside(
+        values["passphrase_file"], values["keystore"]
+    ):
+        problems.append(
+            f"{PREFIX}PASSPHRASE_FILE is inside {PREFIX}KEYSTORE: a copy of the keys would hold it"
+        )
+    if "trust" in values:
+        problems += _changeable(values["trust"])
     if "passphrase_file" in values:
         problems += _weak(values["passphrase_file"])
     return problems
@@ -314,7 +323,7 @@ def _shared(issuer: URL, audit: URL) -> list[str]:
 
 def _exposed(variable: str, path: Path, public: Path | None) -> list[str]:
     problems = []
-    if public is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(public)):
+    if public is not None and _is_inside(path, public):
         problems.append(f"{variable} is inside {PREFIX}PUBLIC: whoever asks could read it")
     try:
         mode = path.stat().st_mode
@@ -323,6 +332,22 @@ def _exposed(variable: str, path: Path, public: Path | None) -> list[str]:
     if mode & _OTHERS:
         problems.append(f"{variable} {_REACHABLE}")
     return problems
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _changeable(trust: Path) -> list[str]:
+    """Nothing vouches for the roots but their place."""
+    for path in (trust, trust / ROOTS_FILE):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            continue  # not there yet
+        if mode & stat.S_IWOTH:
+            return [f"{PREFIX}TRUST can be changed by other users, who would decide whom we trust"]
+    return []
 
 
 def _weak(path: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -225,6 +226,17 @@ def open_to_all(folder: Path) -> None:
             lambda e, t: e.update(CELADON_AUDIT_DATABASE=f"sqlite:///{t}/public/a.sqlite"),
             "CELADON_AUDIT_DATABASE is inside CELADON_PUBLIC",
         ),
+        (
+            lambda e, t: e.update(
+                CELADON_PASSPHRASE_FILE=str(shutil.copy(t / "passphrase", t / "keystore"))
+            ),
+            "CELADON_PASSPHRASE_FILE is inside CELADON_KEYSTORE",
+        ),
+        (lambda _, t: (t / "trust").mkdir(mode=0o777), "CELADON_TRUST can be changed"),
+        (
+            lambda _, t: ((t / "trust").mkdir(mode=0o755), (t / "trust/roots.cbor").touch()),
+            "CELADON_TRUST can be changed",
+        ),
     ],
     ids=[
         "open-ipv4",
@@ -245,6 +257,9 @@ def open_to_all(folder: Path) -> None:
         "open-database",
         "published-keystore",
         "published-database",
+        "passphrase-with-the-keys",
+        "open-trust",
+        "open-roots",
     ],
 )
 def test_from_env_unsafe_setting_is_refused(
