@@ -152,6 +152,7 @@ class Cache:
         roots = self.roots()
         data = self.files.read(TRUST_LIST, max_bytes=MAX_BYTES)
         if data is None:
+            self._require_both_missing(TRUST_LIST, SEEN)
             return None
         try:
             return recall_trust_list(data, roots)
@@ -166,11 +167,17 @@ class Cache:
         """
         data = self.files.read(SEEN, max_bytes=_MAX_SEEN_BYTES)
         if data is None:
+            self._require_both_missing(SEEN, TRUST_LIST)
             return Seen(0, 0, {})
         try:
             return _decode_seen(data)
         except CborError as error:
             raise damaged(self.path, SEEN) from error
+
+    def _require_both_missing(self, name: str, other: str) -> None:
+        """The first update brings both. Where one is there, the other one was lost."""
+        if self.files.read(other, max_bytes=MAX_BYTES) is not None:
+            raise damaged(self.path, name)
 
     def list_numbers(self) -> list[int]:
         """The status lists held, in order."""

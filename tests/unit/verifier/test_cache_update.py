@@ -468,6 +468,16 @@ def test_damaged_list_of_issuers_is_refused_at_every_byte(command: Run, name: st
         assert both[1] != seen
 
 
+@pytest.mark.parametrize("name", ["trust-list.cbor", "seen.cbor"])
+def test_memory_that_is_gone_is_not_begun_anew(command: Run, name: str) -> None:
+    """D12: without one of the two an older list could pass for a new one, so nothing goes on."""
+    (Path(Cache(str(command.folder)).files.path or "") / name).unlink()
+    with pytest.raises(CacheError, match=f"{name} is damaged"):
+        take(command, published(World()))
+    with pytest.raises(CacheError, match=f"{name} is damaged"):
+        verdict(command)
+
+
 def test_zip_bomb_is_refused_without_inflating_it(command: Run) -> None:
     """C83: a list that inflates to a gigabyte is refused at the size that a list may have."""
     bomb = zlib.compress(bytes(2**22), 9)
