@@ -218,6 +218,7 @@ class Office:
         A failure of one is raised when all of them have had their turn.
         """
         steps = (
+            lambda: self.writer.recover(now=self.clock()),  # of another process that died
             self.exchange.maintain,
             lambda: run_jobs(self.writer, now=self.clock()),
             lambda: run_windows(self.writer, now=self.clock()),

@@ -143,7 +143,7 @@ class Handover:
             raise LogBehindError("a batch of codes is not in the log: recover before releasing it")
 
     def recover(self, store: Store, *, now: int) -> int:
-        """Append whatever an earlier run still owed; how many events that was.
+        """Append whatever an earlier run, or another process, still owed; how many events that was.
 
         Raises:
             LogBehindError: The log is smaller than it once was.
@@ -151,10 +151,13 @@ class Handover:
         """
         rows = staged(store, self._secrets)
         largest = max((row.tree_size for row in rows), default=0)
+        self._size = self._log.size()
         if self._size < largest:
             raise LogBehindError(f"the log has {self._size} entries, once it had {largest}")
         ids = {event.event_id for row in rows for event in row.events}
-        owed = len(ids - self._log.knows(ids))
-        self._pending = rows
+        owed = ids - self._log.knows(ids)
+        self._pending = rows if owed else []
+        if not owed:
+            self._done = [row.sequence for row in rows]
         self.settle(now=now)
-        return owed
+        return len(owed)

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from audit.events import Kind
+from audit.events import Kind as EventKind
 from issuer.codes.issue import CodeRequest, Issued, issue
 from issuer.codes.lists import SPREAD_S
 from issuer.codes.shards import read_code_keys, write_code_key
 from issuer.colour.decisions import Cause
 from issuer.colour.declare import Declared
+from issuer.colour.evidence import Kind
 from issuer.colour.evidence import Kind as EvidenceKind
 from issuer.colour.reassess import start_job
 from issuer.colour.risk import shipped_risk_table
@@ -27,6 +28,7 @@ from issuer.rules.rules import shipped_rules
 from issuer.stage import Clock, Place, RootHolder, Site, found, opened, put_trust, sign_together
 from issuer.storage.store import read_store
 from issuer.storage.tx import Done, Tx
+from issuer.storage.writer import Writer
 from keys.errors import KeyLifecycleError
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
 from keys.rotation import SPARE_S
@@ -118,7 +120,7 @@ class Scene:
     def logged(self) -> list[tuple[bytes, str | None, str]]:
         return [
             (e.details["kid"], e.details["from"], e.details["to"])  # type: ignore[misc] # as the spec has them
-            for e in self.office.log.events_of_kinds([Kind.KEY_CHANGED])
+            for e in self.office.log.events_of_kinds([EventKind.KEY_CHANGED])
         ]
 
 
@@ -324,6 +326,30 @@ def test_issuer_without_any_code_key_still_publishes_and_says_so(scene: Scene) -
     scene.office.publish()
     with pytest.raises(NoCodeKeyError):
         scene.paper()
+
+
+class _Gone:
+    """The log as a process sees it that dies between its commits."""
+
+    def size(self) -> int:
+        return 0
+
+    def append(self, *_: object, **__: object) -> list[int]:
+        raise SystemExit
+
+    def knows(self, _: object) -> set[bytes]:
+        return set()
+
+
+def test_upkeep_pays_what_another_process_owed_when_it_died(scene: Scene) -> None:
+    """Several may serve one database: those that live on do not wait for its next start."""
+    ours = scene.office.writer
+    dying = Writer(ours.engine, _Gone(), ours.secrets, ours.authority)
+    said = [Declared(Kind.SYMPTOM, "cough", scene.clock())]
+    with pytest.raises(SystemExit):
+        dying.run(lambda tx: declare(tx, scene.subject, said), now=scene.clock())
+    scene.office.maintain()
+    assert ours.recover(now=scene.clock()) == 0
 
 
 def test_step_of_the_upkeep_that_fails_keeps_no_other_from_its_turn(scene: Scene) -> None:

@@ -104,6 +104,20 @@ def test_recovery_without_a_crash_owes_nothing(office: Desk) -> None:
     assert reopened(office).recover(now=NOW) == 0
 
 
+def test_recovery_beside_a_process_that_goes_on_takes_its_entries_for_what_they_are(
+    office: Desk,
+) -> None:
+    """A log that another process made longer is not one out of an older copy."""
+    idle = reopened(office)
+    office.residents(2)
+    office.paper(0, 1)
+    size = office.log.size()
+    assert idle.recover(now=NOW) == 0
+    assert office.log.size() == size
+    office.paper(0, key="again")
+    assert office.findings() == []
+
+
 def test_recovery_is_repeatable(office: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crash during recovery is no other crash."""
     office.residents(1)
