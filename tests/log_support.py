@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Final
 
+import pytest
 from sqlalchemy import Engine
 
 from audit.database import create_tables, open_engine
@@ -53,3 +54,15 @@ def opened(url: str) -> Iterator[Engine]:
 
 def a_log(engine: Engine, *, signer: SeedSigner = SIGNER) -> Log:
     return Log(engine, signer, ORIGIN, randomness=pattern())
+
+
+@contextmanager
+def log_away(log: Log) -> Iterator[None]:
+    """Nothing can be appended meanwhile."""
+
+    def unavailable(*_: object, **__: object) -> list[int]:
+        raise OSError("the log is away")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(log, "append", unavailable)
+        yield

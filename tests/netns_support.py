@@ -11,7 +11,6 @@ listen on loopback, behind a proxy that ends TLS with certificates of an authori
 import json
 import os
 import re
-import secrets
 import subprocess
 import sys
 import time
@@ -24,18 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from issuer.people.outbox import LocalOutbox
-from keys.lifecycle import Environment
-from keys.signer import SeedSigner
-from keys.store import Keystore
-from keys.trustlist import (
-    ListedIssuer,
-    ListedKey,
-    Roots,
-    TrustList,
-    encode_roots,
-    encode_trust_list,
-    sign_trust_list,
-)
+from tests.installation_support import hand_out, listed, settings_below
 
 __all__ = ["Host", "Issuer", "Network", "three_hosts"]
 
@@ -218,21 +206,8 @@ def _issuer(
     folder: Path, name: str, address: str, region: str, environ: Mapping[str, str]
 ) -> Issuer:
     own = folder / region
-    own.mkdir()
-    passphrase = own / "passphrase"
-    passphrase.touch(mode=0o600)
-    passphrase.write_text(secrets.token_hex() + "\n")
-    settings = {
-        "CELADON_ENVIRONMENT": "test",
-        "CELADON_REGION": region,
-        "CELADON_LOG_ORIGIN": f"celadon.example/{region}",
-        "CELADON_ISSUER_DATABASE": f"sqlite:///{own}/private/issuer.db",
-        "CELADON_AUDIT_DATABASE": f"sqlite:///{own}/private/audit.db",
-        "CELADON_KEYSTORE": f"{own}/keystore",
-        "CELADON_PASSPHRASE_FILE": str(passphrase),
+    settings = settings_below(own, region=region) | {
         "CELADON_TRUST": str(folder / "trust"),
-        "CELADON_PUBLIC": f"{own}/public",
-        "CELADON_OUTBOX": f"{own}/outbox",
         "CELADON_LISTEN_PORT": str(PORT),
     }
     return Issuer(name, address, own, {**environ, **settings}, region, own / "line.json")
@@ -241,41 +216,23 @@ def _issuer(
 def _found(*issuers: Issuer) -> Path:
     """Keys, a trust list that names both, rules of today."""
     folder = issuers[0].folder.parent / "trust"
-    folder.mkdir()
     for issuer in issuers:
         issuer.celadon("init")
     now = int(time.time())
-    root = SeedSigner(secrets.token_bytes(32))
-    roots = Roots(1, 1, (root.public_key,), Environment.TEST)
-    listed = tuple(_listed(issuer, 1000 * n) for n, issuer in enumerate(issuers, start=1))
-    trust = TrustList(
-        version=1, issued_at=now, next_update=now + DAY_S, not_after=now + 30 * DAY_S,
-        roots=roots, issuers=listed,
-    )  # fmt: skip
-    (folder / "roots.cbor").write_bytes(encode_roots(roots))
-    (folder / "trust-list.cbor").write_bytes(sign_trust_list(encode_trust_list(trust), [root]))
+    entries = [
+        listed(
+            issuer.environ,
+            first_list=1000 * number,
+            status_base=f"https://{issuer.address}/api/v1/published/status/",
+        )
+        for number, issuer in enumerate(issuers, start=1)
+    ]
+    hand_out(folder, *entries, now=now)
     for issuer in issuers:
         rules = issuer.folder / "rules.json"
         rules.write_text(_rules(issuer.region, now))
         issuer.celadon("adopt", str(rules))
     return folder / "roots.cbor"
-
-
-def _listed(issuer: Issuer, first_list: int) -> ListedIssuer:
-    passphrase = (issuer.folder / "passphrase").read_text().strip()
-    infos = Keystore.open(issuer.folder / "keystore", passphrase).keys()
-    return ListedIssuer(
-        region=issuer.region,
-        name_zh=issuer.region,
-        name_en=issuer.region,
-        status_base=f"https://{issuer.address}/api/v1/published/status/",
-        first_list=first_list,
-        last_list=first_list + 999,
-        contact=f"appeals@{issuer.region}.example",
-        keys=tuple(
-            ListedKey(i.public_key, i.purpose, i.not_before, i.honoured_until) for i in infos
-        ),
-    )
 
 
 def _rules(region: str, now: int) -> str:

@@ -4,8 +4,6 @@ python -m tests.unit.audit.test_log_docs        writes the example anew
 """
 
 import re
-from pathlib import Path
-from typing import Final
 
 from audit.events import EVENT_ID_BYTES, MAX_BODY_BYTES, SALT_BYTES, Kind, commitment, encode_event
 from audit.log import _WAIT_S
@@ -17,9 +15,7 @@ from audit.tlog.tiles import TILE_WIDTH
 from keys import cbor
 from tests.diagnostic import diagnostic
 from tests.log_support import NOW, ORIGIN, SIGNER, an_event
-
-SPEC: Final = Path(__file__).parents[3] / "docs" / "spec"
-BLOCK: Final = "<!-- example: log -->\n```\n{}\n```\n"
+from tests.page_support import SPEC, block, write_examples
 
 
 def example() -> str:
@@ -38,7 +34,7 @@ def page() -> str:
 
 def test_example_in_the_spec_is_what_the_code_makes() -> None:
     """A reader who follows the example gets these bytes."""
-    assert BLOCK.format(example()) in page()
+    assert block("log", example()) in page()
 
 
 def test_numbers_in_the_spec_are_those_of_the_code() -> None:
@@ -66,11 +62,5 @@ def test_vocabulary_in_the_cddl_is_that_of_the_code() -> None:
     assert re.findall(r'"([a-z-]+)"', kinds[1]) == [kind.value for kind in Kind]
 
 
-def _write() -> None:
-    marker = r"<!-- example: log -->\n```\n.*?```\n"
-    text = BLOCK.format(example()).replace("\\", r"\\")
-    (SPEC / "log.md").write_text(re.sub(marker, text, page(), flags=re.DOTALL), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    _write()
+    write_examples({("log.md", "log"): example})

@@ -27,19 +27,13 @@ from issuer.colour.risk import shipped_risk_table, sign_risk_table
 from issuer.rules.rules import shipped_rules, sign_rules
 from issuer.settings import SETTINGS
 from issuer.storage.sealing import mac
-from keys.lifecycle import Environment, KeyState, Purpose
+from keys.lifecycle import KeyState, Purpose
 from keys.sealing import MODERATE_MEM, MODERATE_OPS
 from keys.signer import SeedSigner
-from keys.store import Keystore
 from keys.trustlist import (
-    ListedIssuer,
     ListedKey,
-    Roots,
-    TrustList,
-    encode_roots,
-    encode_trust_list,
-    sign_trust_list,
 )
+from tests.installation_support import hand_out, listed, opened_keystore, settings_below
 from tests.issuing_support import NOW
 from tests.token_support import Hsm
 
@@ -50,21 +44,7 @@ RULES = "shaanxi-2020-12"
 @pytest.fixture
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Settings for an issuer that is not made yet, on 13 December 2020."""
-    passphrase = tmp_path / "passphrase"
-    passphrase.write_text(secrets.token_hex() + "\n")
-    passphrase.chmod(0o600)
-    values = {
-        "CELADON_ENVIRONMENT": "test",
-        "CELADON_REGION": "610000",
-        "CELADON_LOG_ORIGIN": "celadon.example/610000",
-        "CELADON_ISSUER_DATABASE": f"sqlite:///{tmp_path}/private/issuer.db",
-        "CELADON_AUDIT_DATABASE": f"sqlite:///{tmp_path}/private/audit.db",
-        "CELADON_KEYSTORE": str(tmp_path / "keystore"),
-        "CELADON_PASSPHRASE_FILE": str(passphrase),
-        "CELADON_TRUST": str(tmp_path / "trust"),
-        "CELADON_PUBLIC": str(tmp_path / "public"),
-        "CELADON_OUTBOX": str(tmp_path / "outbox"),
-    }
+    values = settings_below(tmp_path)
     for setting in SETTINGS:
         monkeypatch.delenv(setting.variable, raising=False)
     for name, value in values.items():
@@ -87,37 +67,7 @@ def require_one_line(result: Result, code: int, *words: str) -> None:
 
 def trust(environ: dict[str, str], *others: ListedKey, now: int = NOW) -> None:
     """What the keepers of the trust list do: list the issuer's keys, sign, hand out."""
-    passphrase = Path(environ["CELADON_PASSPHRASE_FILE"]).read_text().strip()
-    keystore = Keystore.open(Path(environ["CELADON_KEYSTORE"]), passphrase)
-    root = SeedSigner(bytes(32))
-    roots = Roots(1, 1, (root.public_key,), Environment.TEST)
-    keys = [
-        ListedKey(info.public_key, info.purpose, info.not_before, info.honoured_until)
-        for info in keystore.keys()  # noqa: SIM118 - a keystore
-    ]
-    keys += others
-    issuer = ListedIssuer(
-        region="610000",
-        name_zh="陕西",
-        name_en="Shaanxi",
-        status_base="https://shaanxi.example/status/",
-        first_list=1000,
-        last_list=1999,
-        contact="https://shaanxi.example/help",
-        keys=tuple(sorted(keys, key=lambda key: key.kid)),
-    )
-    made = TrustList(
-        version=1,
-        issued_at=now,
-        next_update=now + DAY_S,
-        not_after=now + 30 * DAY_S,
-        roots=roots,
-        issuers=(issuer,),
-    )
-    folder = Path(environ["CELADON_TRUST"])
-    folder.mkdir()
-    (folder / "roots.cbor").write_bytes(encode_roots(roots))
-    (folder / "trust-list.cbor").write_bytes(sign_trust_list(encode_trust_list(made), [root]))
+    hand_out(Path(environ["CELADON_TRUST"]), listed(environ, *others), now=now)
 
 
 def test_publish_on_a_database_without_tables_says_so(
@@ -420,8 +370,7 @@ def test_reconcile_agrees_with_the_log_and_fails_where_a_count_was_moved(
     run("adopt")
     result = run("keys", "reconcile")
     assert (result.exit_code, result.output) == (0, "0 keys differ from the log\n")
-    passphrase = Path(environ["CELADON_PASSPHRASE_FILE"]).read_text().strip()
-    keystore = Keystore.open(Path(environ["CELADON_KEYSTORE"]), passphrase)
+    keystore = opened_keystore(environ)
     kid, tag = bytes(4), mac(keystore.secret("rows"), "code_key", (bytes(4), 3, 0, None))
     with closing(
         sqlite3.connect(environ["CELADON_ISSUER_DATABASE"].removeprefix("sqlite:///"))
@@ -530,8 +479,7 @@ def test_reissue_of_a_key_in_use_or_of_nobody_is_one_line(environ: dict[str, str
     assert run("init").exit_code == 0
     trust(environ)
     assert run("adopt").exit_code == 0
-    passphrase = Path(environ["CELADON_PASSPHRASE_FILE"]).read_text().strip()
-    keystore = Keystore.open(Path(environ["CELADON_KEYSTORE"]), passphrase)
+    keystore = opened_keystore(environ)
     infos = keystore.keys()
     kid = next(
         info.kid for info in infos if info.state is KeyState.ACTIVE and info.purpose is Purpose.CODE

@@ -2,7 +2,6 @@
 
 import json
 import re
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,44 +12,14 @@ from issuer import cli
 from issuer.between import cli as region_cli
 from issuer.cli import main
 from issuer.settings import SETTINGS
-from keys.lifecycle import Environment
-from keys.signer import SeedSigner
-from keys.store import Keystore
-from keys.trustlist import (
-    ListedIssuer,
-    ListedKey,
-    Roots,
-    TrustList,
-    encode_roots,
-    encode_trust_list,
-    sign_trust_list,
-)
-from tests.issuing_support import DAY_S, NOW
+from tests.installation_support import hand_out, listed, settings_below
+from tests.issuing_support import NOW
 
 TOLD = {
     "name": "王秀兰",
     "phone": "138 0013 8000",
     "records": [{"kind": "contact", "value": "confirmed", "at": "2020-12-10"}],
 }
-
-
-def environ(folder: Path, region: str) -> dict[str, str]:
-    own = folder / region
-    own.mkdir()
-    (own / "passphrase").touch(mode=0o600)
-    (own / "passphrase").write_text(secrets.token_hex() + "\n")
-    return {
-        "CELADON_ENVIRONMENT": "test",
-        "CELADON_REGION": region,
-        "CELADON_LOG_ORIGIN": f"celadon.example/{region}",
-        "CELADON_ISSUER_DATABASE": f"sqlite:///{own}/private/issuer.db",
-        "CELADON_AUDIT_DATABASE": f"sqlite:///{own}/private/audit.db",
-        "CELADON_KEYSTORE": str(own / "keystore"),
-        "CELADON_PASSPHRASE_FILE": str(own / "passphrase"),
-        "CELADON_TRUST": str(folder / "trust"),
-        "CELADON_PUBLIC": str(own / "public"),
-        "CELADON_OUTBOX": str(own / "outbox"),
-    }
 
 
 class Country:
@@ -63,7 +32,11 @@ class Country:
             monkeypatch.delenv(setting.variable, raising=False)
         for module in (cli, region_cli):
             monkeypatch.setattr(module, "_now", lambda: NOW)
-        self.environs = {region: environ(folder, region) for region in ("230000", "610000")}
+        self.environs = {
+            region: settings_below(folder / region, region=region)
+            | {"CELADON_TRUST": str(folder / "trust")}
+            for region in ("230000", "610000")
+        }
         for region in self.environs:
             self.run(region, "init")
         self._trust()
@@ -88,26 +61,11 @@ class Country:
         return result.stderr
 
     def _trust(self) -> None:
-        root = SeedSigner(bytes(32))
-        issuers = []
-        for number, (region, values) in enumerate(self.environs.items(), start=1):
-            passphrase = Path(values["CELADON_PASSPHRASE_FILE"]).read_text().strip()
-            infos = Keystore.open(Path(values["CELADON_KEYSTORE"]), passphrase).keys()
-            keys = [ListedKey(i.public_key, i.purpose, i.not_before, i.not_after) for i in infos]
-            issuers.append(ListedIssuer(
-                region=region, name_zh=region, name_en=region,
-                status_base=f"https://{region}.example/status/", first_list=1000 * number,
-                last_list=1000 * number + 999, contact=f"{region}.example", keys=tuple(keys),
-            ))  # fmt: skip
-        trust = TrustList(
-            version=1, issued_at=NOW, next_update=NOW + DAY_S, not_after=NOW + 30 * DAY_S,
-            roots=Roots(1, 1, (root.public_key,), Environment.TEST), issuers=tuple(issuers),
-        )  # fmt: skip
-        folder = self.folder / "trust"
-        folder.mkdir()
-        (folder / "roots.cbor").write_bytes(encode_roots(trust.roots))
-        signed = sign_trust_list(encode_trust_list(trust), [root])
-        (folder / "trust-list.cbor").write_bytes(signed)
+        issuers = [
+            listed(values, first_list=1000 * number)
+            for number, values in enumerate(self.environs.values(), start=1)
+        ]
+        hand_out(self.folder / "trust", *issuers, now=NOW)
 
 
 @pytest.fixture(scope="module")

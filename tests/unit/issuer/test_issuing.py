@@ -42,6 +42,7 @@ from tests.issuing_support import (
     holder_keys,
     subject,
 )
+from tests.log_support import log_away
 from verifier.check import VENUE, Lists, Reason, check_bytes
 from verifier.check import Kind as Verdict
 from verifier.claims import HOUR_S, Colour, Medium, parse_code
@@ -326,9 +327,8 @@ async def test_issuing_100_identical_requests_at_once_have_one_effect(office: De
     assert kinds.count(Kind.CODES_ISSUED) == 1
 
 
-async def test_issuing_waiting_requests_share_their_commits(office: Desk) -> None:
-    """While one transaction runs, all others wait together and go into the next one."""
-    office.residents(40)
+async def _blocked(issuing: Issuing) -> tuple[asyncio.Future[None], threading.Event]:
+    """A transaction that runs until the event is set, so that all others wait."""
     held, go = threading.Event(), threading.Event()
 
     def slow(_: Tx) -> Done[None]:
@@ -336,9 +336,16 @@ async def test_issuing_waiting_requests_share_their_commits(office: Desk) -> Non
         go.wait(10)
         return Done(None)
 
+    blocker = asyncio.ensure_future(issuing.run(slow))
+    await asyncio.to_thread(held.wait, 10)
+    return blocker, go
+
+
+async def test_issuing_waiting_requests_share_their_commits(office: Desk) -> None:
+    """While one transaction runs, all others wait together and go into the next one."""
+    office.residents(40)
     with service(office) as issuing:
-        blocker = asyncio.ensure_future(issuing.run(slow))
-        await asyncio.to_thread(held.wait, 10)
+        blocker, go = await _blocked(issuing)
         waiting = [
             asyncio.ensure_future(issuing.issue(CodeRequest(subject(i), "a"))) for i in range(40)
         ]
@@ -357,16 +364,8 @@ async def test_issuing_waiting_requests_share_their_commits(office: Desk) -> Non
 async def test_issuing_beyond_its_queue_says_busy_and_does_nothing(office: Desk) -> None:
     """The queue is bounded; whoever is turned away has had no effect, whoever waits is served."""
     office.residents(1)
-    held, go = threading.Event(), threading.Event()
-
-    def slow(_: Tx) -> Done[None]:
-        held.set()
-        go.wait(10)
-        return Done(None)
-
     with service(office) as issuing:
-        blocker = asyncio.ensure_future(issuing.run(slow))
-        await asyncio.to_thread(held.wait, 10)
+        blocker, go = await _blocked(issuing)
         asked = CodeRequest(subject(0), "a")
         waiting = [asyncio.ensure_future(issuing.issue(asked)) for _ in range(MAX_WAITING)]
         await asyncio.sleep(0)
@@ -408,18 +407,14 @@ async def test_issuing_one_damaged_person_does_not_keep_others_from_their_codes(
 
 
 async def test_issuing_while_the_log_is_away_releases_nothing_and_then_the_same(
-    office: Desk, monkeypatch: pytest.MonkeyPatch
+    office: Desk,
 ) -> None:
     """No log, no code. A retry gets the batch that was made, once the log has its entry."""
     office.residents(1)
     asked = CodeRequest(subject(0), "a")
 
-    def unavailable(*_: object, **__: object) -> list[int]:
-        raise OSError("the log is away")
-
     with service(office) as issuing:
-        with monkeypatch.context() as patched:
-            patched.setattr(office.log, "append", unavailable)
+        with log_away(office.log):
             for _ in range(2):
                 with pytest.raises(OSError, match="away"):
                     await issuing.issue(asked)

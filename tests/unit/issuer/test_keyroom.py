@@ -35,6 +35,7 @@ from keys.rotation import SPARE_S
 from keys.store import Keystore
 from keys.trustlist import Roots, TrustList
 from tests.issuing_support import DAY_S, NOW
+from tests.log_support import log_away
 from verifier.check import Reason, check_code
 from verifier.claims import KID_PLACE
 
@@ -108,6 +109,18 @@ class Scene:
         """The keystore, as another process opens it."""
         passphrase = self.site.settings.passphrase_file.read_text().strip()
         return Keystore.open(self.site.settings.keystore, passphrase)
+
+    def succeed(self, purpose: Purpose) -> tuple[KeyInfo, KeyInfo]:
+        """A next key is made, listed and active, the one before retired: old and new."""
+        now = self.clock()
+        (old,) = (i for i in self.keystore.held() if i.purpose is purpose)
+        new = self.keystore.new(purpose, REGION, now - 1, now + 90 * DAY_S, now=now)
+        self.keystore.move(new.kid, KeyState.ACTIVE, now)
+        self.clock.wait(60)
+        self.hold_ceremony()
+        self.elsewhere().move(old.kid, KeyState.DEACTIVATED, self.clock())
+        self.office.renew_keys()
+        return old, new
 
     def next_day(self) -> None:
         """Twelve hours, a ceremony, and twelve hours, with a round of upkeep after each."""
@@ -196,23 +209,15 @@ def test_all_keys_of_the_day_lost_at_once_and_the_spare_ones_sign(scene: Scene) 
     assert scene.kid() in listed
 
 
-def test_every_move_is_logged_once_before_the_key_signs_in_its_new_state(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_move_is_logged_once_before_the_key_signs_in_its_new_state(scene: Scene) -> None:
     """No entry, no signer: while the log is away, a key that was activated stays unused."""
     moves = sum(len(info.history) for info in scene.keystore.held())
     assert len(scene.logged()) == len(set(scene.logged())) == moves
     keys = scene.office.writer.authority.code_keys
     scene.elsewhere().move(keys[0].kid, KeyState.SUSPENDED, scene.clock())
     scene.elsewhere().move(keys[0].kid, KeyState.ACTIVE, scene.clock())
-
-    def unavailable(*_: object, **__: object) -> list[int]:
-        raise OSError("the log is away")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(scene.office.log, "append", unavailable)
-        with pytest.raises(OSError, match="away"):
-            scene.office.renew_keys()
+    with log_away(scene.office.log), pytest.raises(OSError, match="away"):
+        scene.office.renew_keys()
     assert scene.kid() != keys[0].kid
     scene.office.renew_keys()
     assert scene.logged()[-2:] == [
@@ -263,28 +268,14 @@ def test_key_that_the_next_list_withdraws_is_not_used_any_more(scene: Scene) -> 
 
 def test_status_key_is_changed_without_a_restart(scene: Scene) -> None:
     """The publisher signs with the newest status key that may sign."""
-    now = scene.clock()
-    (old,) = (i for i in scene.keystore.held() if i.purpose is Purpose.STATUS)
-    new = scene.keystore.new(Purpose.STATUS, REGION, now - 1, now + 90 * DAY_S, now=now)
-    scene.keystore.move(new.kid, KeyState.ACTIVE, now)
-    scene.clock.wait(60)
-    scene.hold_ceremony()
-    scene.elsewhere().move(old.kid, KeyState.DEACTIVATED, scene.clock())
-    scene.office.renew_keys()
+    _, new = scene.succeed(Purpose.STATUS)
     assert scene.office.publisher.signer.kid == new.kid
     scene.office.publish()
 
 
 def test_evidence_key_is_changed_without_a_restart(scene: Scene) -> None:
     """What people say from now on has the new key as its source, and the log knew the key first."""
-    now = scene.clock()
-    (old,) = (i for i in scene.keystore.held() if i.purpose is Purpose.EVIDENCE)
-    new = scene.keystore.new(Purpose.EVIDENCE, REGION, now - 1, now + 90 * DAY_S, now=now)
-    scene.keystore.move(new.kid, KeyState.ACTIVE, now)
-    scene.clock.wait(60)
-    scene.hold_ceremony()
-    scene.elsewhere().move(old.kid, KeyState.DEACTIVATED, scene.clock())
-    scene.office.renew_keys()
+    old, new = scene.succeed(Purpose.EVIDENCE)
     authority = scene.office.writer.authority
     assert authority.source == new.kid.hex()
     told = [event.event_id for event in key_events(scene.keystore.info(new.kid))]

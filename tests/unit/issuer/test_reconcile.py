@@ -27,6 +27,7 @@ from tests.issuing_support import (
     signer,
     subject,
 )
+from tests.log_support import log_away
 from verifier.check import check_code
 from verifier.claims import HOUR_S, Claims, Colour, Cti
 
@@ -81,16 +82,9 @@ def test_second_run_reads_only_what_came_since(
     assert asked == [0, *sizes[:2]]
 
 
-def test_codes_that_wait_for_the_log_are_no_difference(
-    office: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_codes_that_wait_for_the_log_are_no_difference(office: Desk) -> None:
     """What is in the outbox is owed to the log, and counts as if it were there, but once."""
-
-    def unavailable(*_: object, **__: object) -> list[int]:
-        raise OSError("the log is away")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(office.log, "append", unavailable)
+    with log_away(office.log):
         with pytest.raises(OSError, match="away"):
             office.paper(0)
         with write_store(office.engine) as store:

@@ -41,6 +41,7 @@ from tests.issuing_support import (
     signer,
     subject,
 )
+from tests.log_support import log_away
 from tests.web_support import Phones, enrolment_over
 from verifier.statuslist import Status
 
@@ -203,18 +204,10 @@ def test_replay_when_a_job_waits_says_that_it_is_late(office: Desk) -> None:
     assert topics(office) == {Topic.LATE}
 
 
-def test_replay_events_still_owed_to_the_log_are_no_findings(
-    office: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replay_events_still_owed_to_the_log_are_no_findings(office: Desk) -> None:
     """Between the two commits the outbox speaks for the log."""
-
-    def unavailable(*_: object, **__: object) -> list[int]:
-        raise OSError("the log is away")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(office.log, "append", unavailable)
-        with pytest.raises(OSError, match="away"):
-            office.paper(2, key="unheard", now=LATER)
+    with log_away(office.log), pytest.raises(OSError, match="away"):
+        office.paper(2, key="unheard", now=LATER)
     assert topics(office) == set()
 
 

@@ -4,7 +4,7 @@ python -m tests.unit.issuer.test_spec_region_notice        writes the examples a
 """
 
 import re
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 from issuer.between.appeals import APPEAL_S, State
@@ -27,11 +27,10 @@ from issuer.between.waiting import RETENTION_S
 from issuer.colour.timeline import DAY_S
 from keys import cbor
 from tests.diagnostic import diagnostic
+from tests.page_support import SPEC, block, write_examples
 from tests.vectors.generate_region_notice import GOOD, vectors
 
-SPEC: Final = Path(__file__).parents[3] / "docs" / "spec"
 PAGE: Final = SPEC / "region-notice.md"
-BLOCK: Final = "<!-- example: {} -->\n```\n{}\n```\n"
 
 
 def examples() -> dict[str, str]:
@@ -51,7 +50,7 @@ def test_examples_in_the_spec_are_what_the_code_makes() -> None:
     """A reader who follows the example gets these bytes."""
     text = PAGE.read_text("utf-8")
     for name, shown in examples().items():
-        assert BLOCK.format(name, shown) in text
+        assert block(name, shown) in text
 
 
 def test_reasons_in_the_spec_are_those_of_the_code_in_their_order() -> None:
@@ -90,9 +89,4 @@ def test_cddl_has_the_grounds_and_types_of_the_code() -> None:
 
 
 if __name__ == "__main__":
-    page = PAGE.read_text("utf-8")
-    for label, content in examples().items():
-        pattern = re.escape(f"<!-- example: {label} -->\n```\n") + r".*?```\n"
-        made = BLOCK.format(label, content)
-        page = re.sub(pattern, lambda _, made=made: made, page, flags=re.DOTALL)  # type: ignore[misc]
-    PAGE.write_text(page, "utf-8")
+    write_examples({(PAGE.name, name): partial(str, shown) for name, shown in examples().items()})

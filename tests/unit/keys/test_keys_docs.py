@@ -1,11 +1,9 @@
 """The examples in docs/spec/sign1.md and docs/spec/trust-list.md are what the code makes.
 
-python tests/unit/keys/test_keys_docs.py        writes them anew
+python -m tests.unit.keys.test_keys_docs        writes them anew
 """
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -17,10 +15,8 @@ from keys.trustenvelope import MAX_BYTES, MAX_SIGNATURES
 from keys.trustmodel import MAX_KEYS, MAX_LIST_NUMBER, MAX_POLICIES, MAX_ROOTS, MAX_TEXT
 from keys.trustupdate import MAX_SKEW_S, MAX_STEP
 from tests.diagnostic import diagnostic
+from tests.page_support import SPEC, block, write_examples
 from tests.vectors import generate_trust_list as generate
-
-DOCS: Final = Path(__file__).parents[3] / "docs" / "spec"
-BLOCK: Final = "<!-- example: {} -->\n```\n{}\n```\n"
 
 
 def _sign1() -> str:
@@ -50,12 +46,12 @@ EXAMPLES: Final[dict[tuple[str, str], Callable[[], str]]] = {
 @pytest.mark.parametrize(("file", "name"), EXAMPLES, ids="-".join)
 def test_example_in_the_spec_is_what_the_code_makes(file: str, name: str) -> None:
     """A reader who follows the example gets these bytes."""
-    assert BLOCK.format(name, EXAMPLES[file, name]()) in (DOCS / file).read_text()
+    assert block(name, EXAMPLES[file, name]()) in (SPEC / file).read_text()
 
 
 def test_limits_in_the_spec_are_those_of_the_code() -> None:
     """The numbers that the trust list's page names are the constants."""
-    text = " ".join((DOCS / "trust-list.md").read_text().split())
+    text = " ".join((SPEC / "trust-list.md").read_text().split())
     limits = (
         f"{MAX_BYTES >> 20} MiB, {MAX_SIGNATURES} signatures, {MAX_ROOTS} roots, "
         f"{MAX_KEYS:,} keys, {MAX_POLICIES} policies, "
@@ -66,14 +62,5 @@ def test_limits_in_the_spec_are_those_of_the_code() -> None:
     assert limits in text
 
 
-def _write() -> None:
-    for (file, name), make in EXAMPLES.items():
-        path = DOCS / file
-        marker = re.escape(f"<!-- example: {name} -->\n") + r"(```\n.*?\n```\n)?"
-        text = BLOCK.format(name, make())
-        before = path.read_text()
-        path.write_text(re.sub(marker, text.replace("\\", r"\\"), before, flags=re.DOTALL))
-
-
 if __name__ == "__main__":
-    _write()
+    write_examples(EXAMPLES)

@@ -6,7 +6,6 @@ python -m tests.unit.verifier.test_check_docs        writes them anew
 import re
 from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from keys import cbor
 from tests.code_support import DAY_S, NOW, SHAANXI, World, paper_code, phone_code, signer
 from tests.diagnostic import diagnostic
+from tests.page_support import SPEC, block, write_examples
 from verifier.check import CHECKPOINT, HOSPITAL, VENUE, Kind, Policy, Reason
 from verifier.claims import HOUR_S, MAX_EXP, MIN_EXP, Colour, parse_code
 from verifier.presentation import sign_presentation
@@ -39,9 +39,6 @@ from verifier.statuslist import (
     sign_status_list,
 )
 from verifier.transport import MAX_TEXT_CHARS, encode_text
-
-DOCS: Final = Path(__file__).parents[3] / "docs" / "spec"
-BLOCK: Final = "<!-- example: {} -->\n```\n{}\n```\n"
 
 
 def _parts(data: bytes) -> list[bytes]:
@@ -121,13 +118,13 @@ EXAMPLES: Final[dict[tuple[str, str], Callable[[], str]]] = {
 @pytest.mark.parametrize(("file", "name"), EXAMPLES, ids="-".join)
 def test_example_in_the_spec_is_what_the_code_makes(file: str, name: str) -> None:
     """A reader who follows the example gets these bytes."""
-    assert BLOCK.format(name, EXAMPLES[file, name]()) in (DOCS / file).read_text()
+    assert block(name, EXAMPLES[file, name]()) in (SPEC / file).read_text()
 
 
 def test_limits_in_the_spec_are_those_of_the_code() -> None:
     """The numbers that the pages name are the constants."""
     code, lists = (
-        " ".join((DOCS / name).read_text().split()) for name in ("code.md", "status-list.md")
+        " ".join((SPEC / name).read_text().split()) for name in ("code.md", "status-list.md")
     )
     assert f"at most {MAX_TEXT_CHARS} characters" in code
     first, last = -(-MIN_EXP // HOUR_S) * HOUR_S, MAX_EXP // HOUR_S * HOUR_S
@@ -141,7 +138,7 @@ def test_limits_in_the_spec_are_those_of_the_code() -> None:
 
 def test_step_table_in_the_spec_names_every_reason() -> None:
     """No reason of the check is missing from the steps or the kinds of the page."""
-    text = (DOCS / "code.md").read_text()
+    text = (SPEC / "code.md").read_text()
     rows = text[text.index("| step |") : text.index("A code that passes")]
     assert set(Reason) - {Reason.ADMITTED} <= set(re.findall(r"[a-z-]+", rows))
 
@@ -149,7 +146,7 @@ def test_step_table_in_the_spec_names_every_reason() -> None:
 @pytest.mark.parametrize("policy", [VENUE, CHECKPOINT, HOSPITAL], ids=lambda policy: policy.name)
 def test_policy_in_the_spec_is_that_of_the_code(policy: Policy) -> None:
     """The table of policies says what each admits, shows, denies and remembers."""
-    text = (DOCS / "code.md").read_text()
+    text = (SPEC / "code.md").read_text()
     row = re.search(rf"^\| {policy.name} \| (.*) \|$", text, re.MULTILINE)
     assert row is not None
     admits, shows, denies, repeats = row[1].split(" | ")
@@ -162,7 +159,7 @@ def test_policy_in_the_spec_is_that_of_the_code(policy: Policy) -> None:
 @pytest.mark.parametrize("code", [paper_code(), phone_code()], ids=["paper", "phone"])
 def test_offsets_in_the_spec_are_those_of_the_bytes(code: bytes) -> None:
     """Each offset of the table of bytes points at what the table says is there."""
-    text = (DOCS / "code.md").read_text()
+    text = (SPEC / "code.md").read_text()
     offsets = {
         what: int(place[len(code) > 100])
         for line in text.splitlines()
@@ -180,14 +177,5 @@ def test_offsets_in_the_spec_are_those_of_the_bytes(code: bytes) -> None:
         assert code[offsets["holder key"] :][:32] == parsed.holder_key
 
 
-def _write() -> None:
-    for (file, name), make in EXAMPLES.items():
-        path = DOCS / file
-        marker = re.escape(f"<!-- example: {name} -->\n") + r"(```\n.*?\n```\n)?"
-        text = BLOCK.format(name, make())
-        before = path.read_text()
-        path.write_text(re.sub(marker, text.replace("\\", r"\\"), before, flags=re.DOTALL))
-
-
 if __name__ == "__main__":
-    _write()
+    write_examples(EXAMPLES)
