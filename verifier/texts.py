@@ -189,8 +189,16 @@ _CAPS: Final = Bilingual(
 )
 
 
+_AROUND: Final = Bilingual(
+    "扫描枪在码前后添加了字符：请在扫描枪设置中关闭前缀和后缀后重扫。",
+    "The scanner adds characters around the code: switch its prefix and suffix off, scan again.",
+)
+
+
 def hint(text: str) -> Bilingual | None:
-    """What to tell staff about a scanned text that is no code, where a keyboard may be at fault."""
+    """What to tell staff about a scanned text that is no code, where the scanner is at fault."""
     if not text.isascii():
         return _KEYBOARD
+    if PREFIX in text and not (text.startswith(PREFIX) and text.isprintable()):
+        return _AROUND
     return _CAPS if text.startswith(PREFIX.swapcase()) else None

@@ -183,6 +183,14 @@ def test_scanner_line_garbled_by_an_input_method_says_which_key_to_press(command
     assert "Caps Lock" in command("-", stdin=GREEN.swapcase().encode() + b"\n").out
 
 
+@pytest.mark.parametrize("line", ["]Q1{}", "]C1\x1d{}", "\x02{}\x03", "{}\t", "A{}"])
+def test_scanner_that_adds_something_says_what_to_switch_off(command: Run, line: str) -> None:
+    """An identifier of the symbology, a GS1 separator or a tab makes no code of any of them."""
+    result = command("-", stdin=line.format(GREEN).encode() + b"\r\n")
+    assert result.status == 30
+    assert "switch its prefix and suffix off" in result.out
+
+
 def test_scanner_blank_line_is_not_a_code(command: Run) -> None:
     """C1: a line each way: the person at the keyboard sees that something arrived."""
     assert [line[0] for line in command("-", stdin=b"\n\n").lines] == ["!", "!"]
