@@ -258,7 +258,7 @@ def _lock_now(descriptor: int) -> None:
             import fcntl  # noqa: PLC0415 - one of the two exists
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except (BlockingIOError, PermissionError) as error:  # the second is Windows' word for it
         raise CacheError(
             "another update is running in this folder; try again in a minute"
         ) from error

@@ -1,5 +1,7 @@
 """The folder changes all together or not at all, whatever step it dies at (C81, D1, D2)."""
 
+import errno
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -240,3 +242,16 @@ def test_lock_cannot_be_held_by_who_may_only_read(tmp_path: Path) -> None:
     with folder.lock():
         pass
     assert (tmp_path / "lock").stat().st_mode & 0o077 == 0
+
+
+def test_folder_that_knows_no_locks_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share without locks is not taken for an update that is running, for ever."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(OSError, match="No locks available"), Folder(str(tmp_path)).lock():
+        pytest.fail("went on without a lock")
