@@ -56,6 +56,7 @@ _FORGET: Final = (
     "DELETE FROM identity_index WHERE subject = ?",
     "DELETE FROM one_time_code WHERE subject = ?",
     "DELETE FROM binding WHERE subject = ?",
+    "DELETE FROM region_evidence WHERE subject = ?",
 )
 
 

@@ -188,6 +188,19 @@ def test_id_that_was_told_of_another_person_is_not_used_again(tmp_path: Path) ->
         require_honest(there, here)
 
 
+def test_id_that_was_told_of_an_erased_person_is_free_again(tmp_path: Path) -> None:
+    """Who is erased and registers anew is another person, and told of as such."""
+    with two_regions(tmp_path) as (there, here):
+        first = here.register()
+        tell(there, here, 1)
+        here.enrolment.erase(first)
+        again = here.register()
+        tell(there, here, 1)
+        assert again != first
+        assert here.colour(again) == RED
+        require_honest(there, here)
+
+
 def test_registering_takes_nothing_that_another_region_told_of_others(tmp_path: Path) -> None:
     """Two regions may use one id; what one of them said of somebody else goes on waiting."""
     with two_regions(tmp_path) as (there, here):
