@@ -25,12 +25,12 @@ from keys.arguments import (
     require_store,
     write_new,
 )
-from keys.errors import SourceFileError
+from keys.errors import KeyStateError, SourceFileError
 from keys.instants import format_time
 from keys.keyring import Keyring, TokenKeyring, TokenPlace, open_token
 from keys.kid import cose_key
 from keys.lifecycle import Environment, KeyInfo, KeyState, Purpose
-from keys.rotation import Supply, off_the_list, onto_the_list
+from keys.rotation import LISTABLE, Supply, off_the_list, onto_the_list
 from keys.rotation import rotate as run_rotation
 from keys.store import Keystore
 from keys.trustlist import TrustList, decode_roots, verify_trust_list
@@ -286,6 +286,8 @@ def export_public(asked: _Asked, kid: bytes, form: str, out: Path) -> None:
     The file is not signed: whoever receives it compares the kid with you by voice.
     """
     info = _open(asked).info(kid)
+    if info.state not in LISTABLE:
+        raise KeyStateError(f"key {kid.hex()} is {info.state}: no list may name it")
     record = keyfile.encode_public_record(info).encode()
     write_new(out, record if form == "record" else cose_key(info.public_key))
     click.echo(f"wrote {out}: {_line(info)}")

@@ -17,7 +17,7 @@ from keys.lifecycle import CODE_LIFE_S, KeyInfo, KeyState, Purpose
 from keys.trustmodel import PUBLISHED_S, TrustList
 
 __all__ = [
-    "DAY_S", "MAX_LISTED", "SPARE_S", "Plan", "Rotated", "Supply", "off_the_list",
+    "DAY_S", "LISTABLE", "MAX_LISTED", "SPARE_S", "Plan", "Rotated", "Supply", "off_the_list",
     "onto_the_list", "plan_rotation", "rotate",
 ]  # fmt: skip
 
@@ -33,7 +33,8 @@ _SPARE_WAIT_S: Final = 2 * DAY_S
 MAX_LISTED: Final = 90
 #: Keys of other purposes that an issuer may have on the list at one time.
 _OTHERS: Final = 8
-_LISTABLE: Final = frozenset(KeyState) - {KeyState.COMPROMISED, KeyState.DESTROYED}
+#: States of keys that a trust list may name.
+LISTABLE: Final = frozenset(KeyState) - {KeyState.COMPROMISED, KeyState.DESTROYED}
 #: Purposes that verifiers find elsewhere than among an issuer's keys.
 _UNLISTED: Final = frozenset({Purpose.TRUST_ROOT, Purpose.WITNESS})
 
@@ -219,7 +220,7 @@ def onto_the_list(
         info
         for info in infos
         if info.purpose not in _UNLISTED
-        and info.state in _LISTABLE
+        and info.state in LISTABLE
         and now < info.honoured_until
         and (trust is None or trust.find(info.kid) is None)
     )
@@ -234,5 +235,5 @@ def off_the_list(
         for info in infos
         if trust is not None
         and trust.find(info.kid) is not None
-        and (info.state not in _LISTABLE or now >= info.honoured_until)
+        and (info.state not in LISTABLE or now >= info.honoured_until)
     )

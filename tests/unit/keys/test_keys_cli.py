@@ -229,6 +229,18 @@ def test_keys_walk_through_their_states(machine: Machine) -> None:
     assert "destroyed" in machine.do("keys", "destroy", name, "--yes")
 
 
+def test_export_of_a_compromised_or_destroyed_key_is_refused(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """A record says nothing of a key's state, and would put it back on a list."""
+    name, out = machine.new_key("code"), tmp_path / "record.json"
+    for command in (("compromise", name), ("destroy", name, "--yes")):
+        machine.do("keys", *command)
+        said = refused(machine.run("keys", "export-public", name, "--out", out))
+        assert "no list may name it" in said
+        assert not out.exists()
+
+
 def test_export_of_a_cose_key_is_the_published_form(machine: Machine, tmp_path: Path) -> None:
     """The bare COSE_Key has the kid as the beginning of its SHA-256."""
     name = machine.new_key("code")
