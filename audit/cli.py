@@ -21,6 +21,7 @@ from audit.publish import write_public
 from audit.tlog.note import NoteKey, parse_vkey
 from audit.tlog.proof import encode_proof
 from audit.verify import Broken, Verified, verify_log
+from keys.arguments import os_reason
 from keys.instants import format_time
 
 __all__ = ["audit"]
@@ -40,7 +41,7 @@ class _Group(click.Group):
         except (AuditError, ValueError) as error:
             reason = str(error)
         except OSError as error:
-            reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            reason = os_reason(error)
         except DBAPIError as error:
             reason = f"the database: {error.orig}"
         click.echo(f"error: {reason}", err=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 import structlog
@@ -33,16 +33,17 @@ from issuer.colour.reassess import run_jobs
 from issuer.colour.regions import load_regions
 from issuer.colour.risk import RiskLevel, shipped_risk_table, sign_risk_table
 from issuer.drills.cli import drill
-from issuer.errors import IssuerError
+from issuer.errors import InputError, IssuerError
 from issuer.keyroom import newest_signer
 from issuer.people.outbox import LocalOutbox
+from issuer.people.problems import TEXTS
 from issuer.recovery.comeback import recover
 from issuer.replay.replay import Replay
 from issuer.rules.rules import parse_rules, shipped_rules, sign_rules
 from issuer.settings import Settings, SettingsError, from_env, read_passphrase
 from issuer.web.factory import make_app
 from issuer.web.server import Runner, require_c_extensions
-from keys.arguments import KID
+from keys.arguments import KID, os_reason
 from keys.cli import keys
 from keys.cose import MessageSigner
 from keys.errors import KeysError
@@ -53,6 +54,8 @@ from keys.trustcli import trust
 from keys.trustlist import TrustList
 
 __all__ = ["main"]
+
+_T = TypeVar("_T")
 
 _FAILED: Final = 1
 _USAGE: Final = 2
@@ -73,8 +76,12 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except SettingsError as error:
             lines, code = error.problems, _USAGE
-        except (IssuerError, AuditError, KeysError, OSError) as error:
+        except InputError as error:
+            lines, code = (f"{error.field}: {TEXTS[error.problem].en}",), _FAILED
+        except (IssuerError, AuditError, KeysError) as error:
             lines, code = (str(error),), _FAILED
+        except OSError as error:
+            lines, code = (os_reason(error),), _FAILED
         except SQLAlchemyError as error:
             # Its text may hold what was being written.
             lines, code = (f"the database: {type(error).__name__}; is it migrated?",), _FAILED
@@ -148,13 +155,20 @@ def _rules_document(name: str, signer: Callable[[], MessageSigner]) -> bytes:
         return Path(name).read_bytes()
     if name.endswith(".json"):
         return sign_rules(parse_rules(Path(name).read_bytes(), now=_now()), signer())
-    return sign_rules(shipped_rules(name, now=_now()), signer())
+    return sign_rules(_shipped(partial(shipped_rules, now=_now()), name), signer())
 
 
 def _risk_document(name: str, signer: Callable[[], MessageSigner]) -> bytes:
     if name.endswith(".cbor"):
         return Path(name).read_bytes()
-    return sign_risk_table(shipped_risk_table(name), signer())
+    return sign_risk_table(_shipped(shipped_risk_table, name), signer())
+
+
+def _shipped(load: Callable[[str], _T], name: str) -> _T:
+    try:
+        return load(name)
+    except FileNotFoundError as error:
+        raise click.UsageError(f"{name} is not shipped, and not a .json or .cbor file") from error
 
 
 @main.command()

@@ -1,5 +1,6 @@
 """What `celadon keys` and `celadon trust` share: types, options, files, one-line errors. Shell."""
 
+import errno
 import os
 import re
 import time
@@ -17,7 +18,8 @@ from keys.trustlist import MAX_BYTES
 
 __all__ = [
     "FILE", "KID", "NEW_FILE", "OUT", "PASSPHRASE", "REGION", "STORE", "TIME", "Group",
-    "ask_passphrase", "read_clock", "read_file", "read_text", "require_store", "write_new",
+    "ask_passphrase", "os_reason", "read_clock", "read_file", "read_text", "require_store",
+    "write_new",
 ]  # fmt: skip
 
 _REFUSED: Final = 1
@@ -30,6 +32,17 @@ def require_store(folder: Path | None) -> Path:
     return folder
 
 
+def os_reason(error: OSError) -> str:
+    """What the system refused, in a line.
+
+    Raises:
+        OSError: Whoever read our output has gone: click ends quietly then.
+    """
+    if error.errno == errno.EPIPE:
+        raise error
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
 class Group(click.Group):
     """Turns our errors into one line and exit code 1, never into a traceback."""
 
@@ -39,7 +52,7 @@ class Group(click.Group):
         except (KeysError, UnicodeError) as error:
             reason = str(error)
         except OSError as error:
-            reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            reason = os_reason(error)
         click.echo(f"error: {reason}", err=True)
         return ctx.exit(_REFUSED)
 

@@ -285,7 +285,7 @@ def _hex(text: str, size: int, what: str) -> bytes:
     try:
         value = bytes.fromhex(text)
     except ValueError as error:
-        raise RegionError(f"the id of a {what} has {2 * size} hex digits") from error
+        raise RegionError(f"{what}: an id has {2 * size} hex digits") from error
     if len(value) != size:
-        raise RegionError(f"the id of a {what} has {2 * size} hex digits")
+        raise RegionError(f"{what}: an id has {2 * size} hex digits")
     return value

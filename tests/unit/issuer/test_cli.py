@@ -208,6 +208,32 @@ def test_each_missing_step_is_one_line(environ: dict[str, str]) -> None:
     require_one_line(run("publish"), 1, "celadon adopt")
 
 
+@pytest.mark.parametrize(
+    "arguments", [("nowhere-2020",), ("--risk-table", "nowhere")], ids=["rules", "risks"]
+)
+def test_adopt_what_is_not_shipped_says_so(
+    environ: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    """A mistyped name is a wrong call, and no path inside our own installation."""
+    run("init")
+    trust(environ)
+    result = run("adopt", *arguments)
+    assert result.exit_code == 2
+    assert "is not shipped" in result.stderr
+
+
+def test_command_whose_reader_has_gone_ends_quietly() -> None:
+    """`celadon drill --list | head -1` is no failure to talk about."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "issuer.cli", "drill", "--list"],
+            stdout=gone, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_adopt_rules_whose_end_has_come_is_refused(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,3 +153,9 @@ def test_region_commands_refuse_in_one_line(country: Country) -> None:
     assert "malformed" in country.refused("610000", "region", "receive", str(file))
     file.write_bytes(b"\xd2\x80")
     assert "no notice of ours" in country.refused("610000", "region", "receive", str(file))
+
+
+def test_region_retract_since_no_time_says_how_a_time_is_written(country: Country) -> None:
+    """The name of a rule is for programs; whoever types reads its text."""
+    said = country.refused("610000", "region", "retract", "--from", "230000", "--since", "today")
+    assert said.startswith("error: since: Write a date as 2020-12-13")
