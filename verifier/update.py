@@ -387,12 +387,15 @@ class _Update:
     def _dropped(self, snapshots: Sequence[Snapshot], newest: int) -> frozenset[str]:
         """Files of lists that their issuer names no longer, and that no living code can need.
 
-        By the time that was signed: a clock that runs ahead makes this venue forget nothing.
+        By the time that was signed: a clock that runs ahead makes this venue forget nothing. With
+        the last list of an issuer that is gone, its delta goes.
         """
         named = {number for snapshot in snapshots for number in snapshot.digests}
         regions = {snapshot.region for snapshot in snapshots}
-        missing = {issuer.region for issuer in self._wanted()} - regions
+        wanted = {issuer.region for issuer in self._wanted()}
+        missing = wanted - regions
         dropped = set()
+        left = set(self._cache.list_numbers()) | named
         for number in self._cache.list_numbers():
             owner = self._trust.owner_of(number)
             if number in named or (owner is not None and owner.region in missing):
@@ -401,6 +404,10 @@ class _Update:
             held = None if data is None else _peek(data, number)
             if held is None or held.issued_at < newest - KEEP_DROPPED_S:
                 dropped.add(status_name(number))
+                left.remove(number)
+        for region, delta in self._deltas.items():
+            if region not in wanted and (delta is None or left.isdisjoint(delta.changes)):
+                dropped.add(delta_name(region))
         return frozenset(dropped)
 
 
