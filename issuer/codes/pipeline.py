@@ -16,7 +16,7 @@ from verifier.claims import Claims
 
 __all__ = ["mint_checked"]
 
-_PART: Final = 32
+_PART: Final = 16
 
 
 def mint_checked(

@@ -3,23 +3,29 @@
 A set of codes is made as the issuer does: claims encoded and signed, each code checked as a door
 would. The bare binding signs as many messages of the same length, and does nothing else.
 
-SoftHSM is a token that needs our processor: signing and checking overlap only where a second core
-is free. A machine that is busy with something else shows the figure of "if signing waited".
+Whether the token is the limit shows in how much of the time it signs. SoftHSM needs our processor,
+so checking beside it makes it slower than the bare binding is, unless a second core is wholly free:
+a token with a processor of its own would lose no more than the time in which it does not sign.
 """
 
+import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 import pkcs11
 from pkcs11 import Mechanism, ObjectClass
+from pkcs11.types import SignMixin
 
 from issuer.codes.mint import mint, self_check
 from issuer.codes.pipeline import mint_checked
 from issuer.storage.core import Authority
+from keys import token
 from keys.cose import MessageSigner
 from keys.keyring import TokenKeyring, TokenPlace, open_token
 from keys.kid import thumbprint
@@ -48,16 +54,16 @@ class Bench:
 
 def run() -> Iterator[Row]:
     """The rows of the report."""
-    with tempfile.TemporaryDirectory() as name, _token(Path(name)) as token:
-        in_token, in_file = _authority(token.signer), _authority(signer(Purpose.CODE.value))
+    with tempfile.TemporaryDirectory() as name, _soft_hsm(Path(name)) as bench:
+        in_token, in_file = _authority(bench.signer), _authority(signer(Purpose.CODE.value))
 
         def one_after_the_other() -> None:
             self_check(mint(WANTED, in_token.code_keys * SET), WANTED, in_token, now=NOW)
 
         times = interleaved(
             {
-                "bare": token.bare,
-                "signer": lambda: _sign(token.signer),
+                "bare": bench.bare,
+                "signer": lambda: _sign(bench.signer),
                 "file": lambda: _sign(in_file.code_keys[0]),
                 "set": lambda: _minted(in_token),
                 "plain": one_after_the_other,
@@ -66,26 +72,27 @@ def run() -> Iterator[Row]:
             rounds=15,
             number=1,
         )
+        share = statistics.median(_share_of_token(lambda: _minted(in_token)) for _ in range(15))
     rates = {name: SET / seconds for name, seconds in times.items()}
+    over_bare = {name: rate / rates["bare"] for name, rate in rates.items()}
     yield stated("bare binding", rates["bare"], "sign/s")
     yield stated("our signer", rates["signer"], "sign/s")
-    yield at_least("our signer over the bare binding", rates["signer"] / rates["bare"], 0.8)
+    yield at_least("our signer over the bare binding", over_bare["signer"], 0.8)
     yield stated(f"sets of {SET} codes, minted and checked", rates["set"], "codes/s")
-    yield at_least(
-        "the same, over the bare binding (needs a free core)", rates["set"] / rates["bare"], 0.8
-    )
-    yield stated("the same if signing waited for checking", rates["plain"] / rates["bare"], "x")
+    yield at_least("  part of the time in which the token signs", share, 0.8, "")
+    yield stated("  over the bare binding, which has the processor alone", over_bare["set"], "x")
+    yield stated("  the same if signing waited for checking", over_bare["plain"], "x")
     yield stated("file keystore's signer over the token's", rates["file"] / rates["signer"], "x")
     yield stated("its sets over the token's", rates["set, file"] / rates["set"], "x")
 
 
 @contextmanager
-def _token(folder: Path) -> Iterator[Bench]:
+def _soft_hsm(folder: Path) -> Iterator[Bench]:
     """A key in a token by our way, and the same key by the binding alone."""
     with soft_hsm() as hsm:
         place = hsm.new_token()
-        with open_token(place) as token:
-            ring = TokenKeyring(make_store(folder / "keystore"), token)
+        with open_token(place) as opened:
+            ring = TokenKeyring(make_store(folder / "keystore"), opened)
             made = ring.new(Purpose.CODE, "610000", NOW, NOW + 30 * DAY_S, now=NOW)
             ring.move(made.kid, KeyState.ACTIVE, NOW)
             ours = ring.signer(made.kid, purpose=Purpose.CODE, region="610000", clock=lambda: NOW)
@@ -102,6 +109,24 @@ def _bare(place: TokenPlace, public_key: bytes) -> Callable[[], None]:
             key.sign(MESSAGE, mechanism=Mechanism.EDDSA)  # type: ignore[attr-defined] # a private key
 
     return sign
+
+
+def _share_of_token(call: Callable[[], object]) -> float:
+    """The part of a call's time that is spent inside the token."""
+    inside = 0.0
+
+    def timed(key: SignMixin, message: bytes) -> bytes:
+        nonlocal inside
+        begun = time.perf_counter()
+        signature = sign(key, message)
+        inside += time.perf_counter() - begun
+        return signature
+
+    sign = token._sign  # the innermost call, around the binding's own
+    with patch.object(token, "_sign", timed):
+        begun = time.perf_counter()
+        call()
+        return inside / (time.perf_counter() - begun)
 
 
 def _minted(authority: Authority) -> list[bytes]:
