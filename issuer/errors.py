@@ -40,6 +40,10 @@ class StoreError(IssuerError):
     """The issuer's database does not answer, has no room, or has no such table."""
 
 
+class TooManyCodesError(IssuerError):
+    """The person holds as many codes as anybody may."""
+
+
 class SelfCheckError(IssuerError):
     """A code just made is not one that a verifier would accept. Nothing is released."""
 

@@ -106,7 +106,7 @@ code_batch: Final = Table(
     Column("exp", BigInteger, nullable=False),  # of the code that lives longest
     Column("sealed", LargeBinary, nullable=False),
     Column("taken_back", LargeBinary(16)),
-    Index(None, "subject"),
+    Index(None, "subject", "exp"),
 )
 
 #: One status list: codes whose exp lies on one day, and how many of its positions are used.

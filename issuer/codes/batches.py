@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from audit.events import Event, Kind
 from issuer.codes.lists import due_at
 from issuer.storage.core import Secrets
-from issuer.storage.sealing import associated, seal, unseal, unwrap
+from issuer.storage.sealing import SEALED_MORE_BYTES, associated, seal, unseal, unwrap
 from issuer.storage.store import Row, Store
 from issuer.storage.tx import Tx
 from verifier.claims import (
@@ -27,8 +27,8 @@ from verifier.statuslist import Status
 
 __all__ = [
     "HEAD_COLUMNS", "BatchHead", "OpenBatch", "batches_open", "codes_by_key", "codes_digest",
-    "codes_of", "find_batches", "insert_batches", "issued_event", "person_keys", "replacement_id",
-    "request_id", "take_back", "take_back_batches",
+    "codes_held", "codes_of", "find_batches", "insert_batches", "issued_event", "person_keys",
+    "replacement_id", "request_id", "take_back", "take_back_batches",
 ]  # fmt: skip
 
 HEAD_COLUMNS: Final = "event_id, subject, request_id, request_hash, colour, issued_at, exp"
@@ -38,6 +38,12 @@ _FIND: Final = f"SELECT {_COLUMNS}, taken_back FROM code_batch WHERE request_id 
 _LIVE: Final = (
     f"SELECT {_COLUMNS} FROM code_batch"  # noqa: S608
     " WHERE subject {keys} AND exp > ? AND taken_back IS NULL"
+)
+_HELD: Final = (
+    "SELECT subject, sum(CASE length(sealed)"  # noqa: S608 - our own numbers
+    f" WHEN {SEALED_MORE_BYTES + PAPER_CODE_BYTES} THEN 1"
+    f" ELSE (length(sealed) - {SEALED_MORE_BYTES}) / {PHONE_CODE_BYTES} END)"
+    " FROM code_batch WHERE subject {keys} AND exp > ? GROUP BY subject"
 )
 _KEYS: Final = "SELECT subject, wrapped_key, created_at FROM subject WHERE subject {keys}"
 _TAKEN: Final = "UPDATE code_batch SET taken_back = ? WHERE event_id = ? AND taken_back IS NULL"
@@ -149,6 +155,11 @@ def codes_of(row: Row, *, key: bytes) -> list[bytes]:
     if len(codes) == PAPER_CODE_BYTES:
         return [codes]
     return [codes[i : i + PHONE_CODE_BYTES] for i in range(0, len(codes), PHONE_CODE_BYTES)]
+
+
+def codes_held(store: Store, subjects: Sequence[bytes], *, now: int) -> Counter[bytes]:
+    """How many codes each of these people has of batches that did not end, taken back or not."""
+    return Counter(dict(store.rows_of(_HELD, subjects, (now,))))
 
 
 def insert_batches(store: Store, rows: Sequence[Row]) -> None:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 from audit.events import Event
 from issuer.codes.batches import (
     BatchHead,
+    codes_held,
     codes_of,
     find_batches,
     insert_batches,
@@ -30,6 +31,7 @@ from issuer.errors import (
     IssuerEndedError,
     IssuerError,
     NoPersonError,
+    TooManyCodesError,
 )
 from issuer.storage.sealing import NONCE_BYTES, associated
 from issuer.storage.store import Row
@@ -38,12 +40,15 @@ from keys.ed25519 import PublicKey
 from verifier.claims import LIFETIME_S, Claims, Colour, Cti, Medium
 
 __all__ = [
-    "MAX_CODES", "MAX_DAYS", "CodeRequest", "Issued", "Planned", "Refused", "Result",
+    "MAX_CODES", "MAX_DAYS", "MAX_HELD", "CodeRequest", "Issued", "Planned", "Refused", "Result",
     "Withheld", "issue", "make",
 ]  # fmt: skip
 
 MAX_CODES: Final = 32
 MAX_DAYS: Final = 7
+#: Codes of one person that are good, or will be, at a time: more than a phone fetches in a week.
+#: Every code takes a position for ever and a part of what a key may sign, from everybody.
+MAX_HELD: Final = 256
 MAX_KEY_LENGTH: Final = 64
 
 
@@ -135,11 +140,12 @@ def issue(tx: Tx, requests: Sequence[CodeRequest]) -> Done[list[Result]]:
     ids = [request_id(tx.secrets, r.subject, r.idempotency_key) for r in requests]
     held = find_batches(tx.store, tx.secrets, list(dict.fromkeys(ids)))
     first = dict(zip(ids[::-1], requests[::-1], strict=True))
-    fresh = {id_: request for id_, request in first.items() if id_ not in held}
+    fresh = {id_: first[id_] for id_ in ids if id_ not in held}  # who asked first comes first
     keys = person_keys(tx.store, tx.secrets, list({request.subject for request in requests}))
     people = [s for s in dict.fromkeys(r.subject for r in fresh.values()) if s in keys]
     judged = judge(tx, people, Cause.REQUEST)
-    made, events = make(tx, _plan(tx, fresh, judged.decisions, keys), keys)
+    planned = _within_limit(tx, _plan(tx, fresh, judged.decisions, keys))
+    made, events = make(tx, planned, keys)
     results = [
         _result(request, first[id_], held.get(id_), made.get(id_), keys, judged.decisions)
         for id_, request in zip(ids, requests, strict=True)
@@ -172,6 +178,17 @@ def _plan(
         asked = request.digest(key=keys[request.subject])
         planned.append(Planned(id_, request.subject, asked, colour, ends))
     return planned
+
+
+def _within_limit(tx: Tx, planned: list[Planned]) -> list[Planned]:
+    """Those with which nobody holds more than MAX_HELD codes."""
+    held = codes_held(tx.store, list({plan.subject for plan in planned}), now=tx.now)
+    within = []
+    for plan in planned:
+        if held[plan.subject] + len(plan.ends) <= MAX_HELD:
+            held[plan.subject] += len(plan.ends)
+            within.append(plan)
+    return within
 
 
 def _ends(
@@ -251,4 +268,10 @@ def _result(  # noqa: PLR0913, PLR0917 # everything that one request may meet
         return Issued(head.event_id, Colour(head.colour), codes, repeated=True)
     if request != first:
         return Refused(IdempotencyConflictError("the key was used for another request"))
-    return Withheld(decisions[request.subject]) if made is None else made
+    return _why_none(decisions[request.subject]) if made is None else made
+
+
+def _why_none(decision: Decision) -> Withheld | Refused:
+    if decision.colour is None:
+        return Withheld(decision)
+    return Refused(TooManyCodesError(f"this person holds {MAX_HELD} codes, or would"))

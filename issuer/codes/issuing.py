@@ -79,6 +79,7 @@ class Issuing:
             BusyError: Too many wait, or the service is stopping. Nothing was done.
             IdempotencyConflictError: The key was used for another request.
             NoPersonError: Unknown or erased.
+            TooManyCodesError: The person holds as many as anybody may.
             IssuerError, AuditError: Nothing is released. Ask again with the same key.
         """
         result: Result = await self._submit(request, None)

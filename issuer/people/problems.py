@@ -63,6 +63,7 @@ class Problem(enum.StrEnum):
     ISSUER_ENDED = "issuer-ended"
     TOO_MANY = "too-many"
     TOO_MANY_READS = "too-many-reads"
+    TOO_MANY_CODES = "too-many-codes"
     NOTHING_TO_APPEAL = "nothing-to-appeal"
     # From another region's issuer.
     REGION_NOTICE_REFUSED = "region-notice-refused"
@@ -160,6 +161,10 @@ TEXTS: Final[Mapping[Problem, Text]] = {
     ),
     Problem.TOO_MANY: Text("一次请求的数量过多。", "Too many at once."),
     Problem.TOO_MANY_READS: Text("查询次数过多，请稍后再试。", "Read too often: try again later."),
+    Problem.TOO_MANY_CODES: Text(
+        "已领取的有效码已达上限，请先使用这些码。",
+        "You hold as many codes as one person may: use those first.",
+    ),
     Problem.NOTHING_TO_APPEAL: Text(
         "目前的判定不依据该地区提供的、尚可申诉的信息。",
         "The present decision rests on nothing from that region that can still be contested.",

@@ -14,11 +14,16 @@ from nacl.exceptions import CryptoError
 
 from issuer.errors import SealError
 
-__all__ = ["KEY_BYTES", "NONCE_BYTES", "associated", "mac", "seal", "unseal", "unwrap", "wrap"]
+__all__ = [
+    "KEY_BYTES", "NONCE_BYTES", "SEALED_MORE_BYTES", "associated", "mac", "seal", "unseal",
+    "unwrap", "wrap",
+]  # fmt: skip
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 24
 MAC_BYTES: Final = 16
+#: What is sealed is so much longer than before.
+SEALED_MORE_BYTES: Final = NONCE_BYTES + 16
 _NUMBER: Final = Struct(">cq")
 _LENGTH: Final = Struct(">cI")
 

@@ -23,6 +23,7 @@ from issuer.errors import (
     NotBoundError,
     RegionNoticeError,
     StoreError,
+    TooManyCodesError,
     UnknownPlaceError,
 )
 from issuer.people.problems import TEXTS, Problem
@@ -82,6 +83,7 @@ STATUS: Final[Mapping[Problem, HTTPStatus]] = {
     Problem.NOTHING_TO_APPEAL: HTTPStatus.CONFLICT,
     Problem.REGION_NOTICE_EARLY: HTTPStatus.CONFLICT,
     Problem.TOO_MANY_READS: HTTPStatus.TOO_MANY_REQUESTS,
+    Problem.TOO_MANY_CODES: HTTPStatus.TOO_MANY_REQUESTS,
     Problem.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Problem.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -99,6 +101,7 @@ _PROBLEMS: Final[tuple[tuple[type[Exception], Problem], ...]] = (
     (UnknownPlaceError, Problem.UNKNOWN_PLACE),
     (IdempotencyConflictError, Problem.IDEMPOTENCY_CONFLICT),
     (IssuerEndedError, Problem.ISSUER_ENDED),
+    (TooManyCodesError, Problem.TOO_MANY_CODES),
     (BusyError, Problem.UNAVAILABLE),
     (ListsExhaustedError, Problem.UNAVAILABLE),
     (NoCodeKeyError, Problem.UNAVAILABLE),

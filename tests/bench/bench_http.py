@@ -30,6 +30,8 @@ from tests.issuing_support import signer
 ROUNDS = 5
 SECONDS = 2
 CONNECTIONS = 64
+#: Who ask for codes in turn: each of them some dozen times.
+PEOPLE = 1024
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 _CHECK = """
@@ -40,10 +42,11 @@ wrk.body = '{"code":"%(code)s"}'
 _MINT = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
-wrk.headers["Authorization"] = "Bearer %(token)s"
+local tokens = {%(tokens)s}
 local number = 0
 request = function()
   number = number + 1
+  wrk.headers["Authorization"] = "Bearer " .. tokens[number %% #tokens + 1]
   wrk.headers["Idempotency-Key"] = string.format("bench-%(run)s-%%012d", number)
   return wrk.format(nil, nil, nil, '{"medium":"paper"}')
 end
@@ -84,9 +87,10 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _server(kind: str, folder: Path, port: int) -> Iterator[Server]:
+def _server(kind: str, folder: Path, port: int, people: int = 1) -> Iterator[Server]:
+    arguments = (kind, str(folder), str(port), str(people))
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.http_server", kind, str(folder), str(port)],
+        [sys.executable, "-m", "tests.bench.http_server", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -145,7 +149,7 @@ def run() -> Iterable[Row]:
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         echo = stack.enter_context(_server("echo", folder, _free_port()))
-        one = stack.enter_context(_server("celadon", folder, _free_port()))
+        one = stack.enter_context(_server("celadon", folder, _free_port(), PEOPLE))
         echoes: list[Load] = []
         checks: list[Load] = []
         mints: list[Load] = []

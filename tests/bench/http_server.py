@@ -1,5 +1,6 @@
-"""A server process for bench_http: `python -m tests.bench.http_server echo|celadon FOLDER PORT`.
+"""A server process for bench_http: `python -m tests.bench.http_server KIND FOLDER PORT PEOPLE`.
 
+KIND is echo or celadon; PEOPLE are bound, and told with their tokens.
 Prints one line of JSON when it serves; ends when its standard input ends. Both kinds reuse the
 port, so that several processes can share it.
 """
@@ -18,7 +19,8 @@ from audit.gate import Gate
 from issuer.between.exchange import Exchange
 from issuer.codes.issue import CodeRequest, Issued
 from issuer.codes.issuing import Issuing
-from issuer.people.binding import Sessions
+from issuer.people.binding import Bound, Sessions
+from issuer.people.enrolment import Enrolment
 from issuer.people.identity import Identity
 from issuer.publication.publish import Publisher
 from issuer.publication.publishedlists import PublishedLists
@@ -48,7 +50,13 @@ async def _echo(port: int) -> None:
     await _serve(web.AppRunner(app, access_log=None), port, {})
 
 
-async def _celadon(folder: Path, port: int) -> None:
+def _bound(enrolment: Enrolment, phones: Phones, number: int) -> Bound:
+    phone = f"+86138{number:08d}"
+    enrolment.register(Identity("王小明", phone), "610113")
+    return enrolment.confirm(enrolment.ask("王小明", phone), phones.last_code())
+
+
+async def _celadon(folder: Path, port: int, count: int) -> None:
     clock, phones, public = Clock(), Phones(), folder / "public"
     async with AsyncExitStack() as stack:
         opened = stack.enter_context(
@@ -66,27 +74,28 @@ async def _celadon(folder: Path, port: int) -> None:
         if not public.exists():
             public.mkdir()
             publisher.publish_all(b"", now=clock.now)
-        enrolment.register(Identity("王小明", "+8613800138000"), "610113")
-        request = enrolment.ask("王小明", "+8613800138000")
-        bound = enrolment.confirm(request, phones.last_code())
+        bound = [_bound(enrolment, phones, number) for number in range(count)]
         exchange = Exchange(opened.writer, people, tuple, clock)
         issuing = stack.enter_context(Issuing(opened.writer, clock=clock))
-        made = await issuing.issue(CodeRequest(bound.subject, f"bench-{os.getpid()}-0123456789"))
+        made = await issuing.issue(CodeRequest(bound[0].subject, f"bench-{os.getpid()}-0123456789"))
         if not isinstance(made, Issued):
             raise SystemExit("no code was made")
         services = Services(
             clock, sessions, enrolment, issuing, opened.log, gate, exchange,
             PublishedLists(public, opened.writer), public, 0.5,
         )  # fmt: skip
-        told = {"token": bound.token, "code": encode_text(made.codes[0])}
+        tokens = ", ".join(f'"{one.token}"' for one in bound)
+        told = {"tokens": tokens, "code": encode_text(made.codes[0])}
         await _serve(Runner(make_app(services)), port, told)
 
 
 def main() -> None:
-    kind, folder, port = sys.argv[1:]
+    kind, folder, port, count = sys.argv[1:]
     with Path(os.devnull).open("w") as nowhere:
         structlog.configure(logger_factory=structlog.WriteLoggerFactory(nowhere))
-        asyncio.run(_echo(int(port)) if kind == "echo" else _celadon(Path(folder), int(port)))
+        asyncio.run(
+            _echo(int(port)) if kind == "echo" else _celadon(Path(folder), int(port), int(count))
+        )
 
 
 if __name__ == "__main__":

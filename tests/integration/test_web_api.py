@@ -17,6 +17,7 @@ from audit.access import AccessRequest, Field
 from audit.access import Purpose as AccessPurpose
 from audit.database import writing
 from audit.record import open_proof
+from issuer.codes.issue import MAX_CODES, MAX_HELD
 from issuer.codes.lists import SPREAD_S
 from issuer.colour.declare import DECLARABLE
 from issuer.colour.evidence import VOCABULARY, Kind
@@ -224,6 +225,21 @@ async def test_codes_hundred_equal_requests_at_once_have_one_effect(each_site: S
     assert len({answer.body for answer in answers}) == 1
     with site.desk.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM code_batch").scalar_one() == 1
+
+
+async def test_codes_beyond_what_one_person_may_hold_are_refused(site: Site) -> None:
+    """429 in both languages; nothing was made."""
+    token = await site.bound()
+    answers = []
+    for turn in range(MAX_HELD // MAX_CODES + 1):
+        keys = holder_keys(MAX_CODES, first=turn * MAX_CODES)
+        wanted = {"medium": "phone", "holder_keys": list(map(b64, keys))}
+        headers = {"Idempotency-Key": f"{KEY}-{turn}"}
+        answers.append(await site.ask("POST", "/me/codes", wanted, token=token, headers=headers))
+    *good, refused = answers
+    assert {answer.status for answer in good} == {200}
+    assert (refused.status, refused.problem) == (429, Problem.TOO_MANY_CODES)
+    require_described("POST", "/me/codes", refused)
 
 
 @pytest.mark.parametrize("key", [None, "", "short", "k" * 65, "with space 123456", "名" * 16])

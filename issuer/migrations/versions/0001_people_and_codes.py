@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id", name="pk_code_batch"),
         sa.UniqueConstraint("request_id", name="uq_code_batch_request_id"),
     )
-    op.create_index("ix_code_batch_subject", "code_batch", ["subject"])
+    op.create_index("ix_code_batch_subject_exp", "code_batch", ["subject", "exp"])
     op.create_table(
         "code_key",
         sa.Column("kid", sa.LargeBinary(length=4), nullable=False),

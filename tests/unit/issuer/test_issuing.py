@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.events import Kind
-from issuer.codes.batches import codes_digest, person_keys
-from issuer.codes.issue import MAX_CODES, CodeRequest, Issued, Refused, Withheld
+from issuer.codes.batches import codes_digest, codes_held, person_keys
+from issuer.codes.issue import MAX_CODES, MAX_HELD, CodeRequest, Issued, Refused, Withheld
 from issuer.codes.issuing import MAX_WAITING, Issuing
 from issuer.codes.lists import LISTS_A_DAY, open_lists
 from issuer.codes.mint import expiries
@@ -26,6 +26,7 @@ from issuer.errors import (
     NoCodeKeyError,
     NoPersonError,
     SealError,
+    TooManyCodesError,
 )
 from issuer.storage.store import read_store, write_store
 from issuer.storage.tx import Done, Tx
@@ -162,6 +163,44 @@ def test_issue_same_key_and_body_gives_the_same_codes(office: Desk) -> None:
     assert (third.codes, third.repeated) == (first.codes, True)
     with read_store(office.engine) as store:
         assert store.rows("SELECT count(*) FROM code_batch") == [(1,)]
+
+
+def phone_codes(person: int, turn: int) -> CodeRequest:
+    """As many fresh phone codes for today as one request may ask for."""
+    return CodeRequest(subject(person), f"{turn}", holder_keys(MAX_CODES, first=turn * MAX_CODES))
+
+
+def test_issue_to_who_holds_as_many_codes_as_anybody_may_is_refused(office: Desk) -> None:
+    """One person cannot use up what keys and lists have for everybody; codes that ended are free.
+
+    What was fetched is given again, others get theirs, and so does whoever asks tomorrow.
+    """
+    office.residents(2)
+    asked = [phone_codes(0, turn) for turn in range(MAX_HELD // MAX_CODES)]
+    office.issue(*asked[:3])
+    first, *others, paper, other = office.issue(
+        *asked, CodeRequest(subject(0), "paper"), phone_codes(1, 0)
+    )
+    assert all(isinstance(result, Issued) for result in [first, *others, other])
+    assert isinstance(paper, Refused)
+    assert isinstance(paper.error, TooManyCodesError)
+    (again,) = office.issue(asked[0])
+    assert isinstance(again, Issued)
+    assert again.repeated
+    tomorrow = max(parse_code(code).exp for code in again.codes)
+    office.paper(0, now=tomorrow)
+    with read_store(office.engine) as store:
+        assert codes_held(store, [subject(0)], now=tomorrow) == {subject(0): 1}
+
+
+def test_issue_counts_codes_that_were_taken_back(office: Desk) -> None:
+    """Their positions are used up as well: nobody gets others by declaring this and that."""
+    office.residents(1)
+    office.issue(*(phone_codes(0, turn) for turn in range(MAX_HELD // MAX_CODES)))
+    office.record(contact(0))
+    (refused,) = office.issue(CodeRequest(subject(0), "paper"), now=NOW + 1)
+    assert isinstance(refused, Refused)
+    assert isinstance(refused.error, TooManyCodesError)
 
 
 @pytest.mark.parametrize("together", [True, False])
