@@ -113,7 +113,7 @@ def test_region_take_back_and_retract_name_what_they_did(country: Country) -> No
         ({"phone": None}, "a phone or an identity number"),
         ({"phone": 7}, "are texts"),
         ({"phone": "+8613800"}, "phone: "),
-        ({"name": "王\u202e"}, "name: name-character"),
+        ({"name": "王\u202e"}, "name: The name has a character"),
         ({"extra": 1}, "not an object with"),
         ({"records": []}, "records"),
         ({"records": [{"kind": "score", "value": "7", "at": "2020-12-10"}]}, "kind"),
