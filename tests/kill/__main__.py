@@ -32,7 +32,7 @@ from functools import partial
 from pathlib import Path
 
 from audit.verify import Verified, verify_log
-from issuer.codes.batches import codes_of, find_batches, person_keys
+from issuer.codes.batches import BatchHead, codes_of, find_batches, person_keys, request_id
 from issuer.codes.issue import CodeRequest, Issued
 from issuer.codes.pseudonym import LIST_SIZE, positions
 from issuer.storage.store import read_store
@@ -94,22 +94,24 @@ def work(folder: Path, turn: int, pipe: int, *, early: bool) -> None:
         for step in range(10_000):
             if draw.random() < 0.1:
                 office.record(contact(draw.randrange(PEOPLE), at=now - step), now=now)
-            requests = [request(draw, f"{turn} {step} {i}") for i in range(draw.randint(1, 6))]
+            requests = [wanted(draw, f"{turn} {step} {i}") for i in range(draw.randint(1, 6))]
             if early:
-                say(pipe, {"id": os.urandom(16).hex(), "subject": "", "codes": []})
+                say(pipe, {"id": os.urandom(16).hex(), "request": "", "subject": "", "codes": []})
             for asked, result in zip(requests, office.issue(*requests, now=now), strict=True):
                 if isinstance(result, Issued):
-                    say(
-                        pipe,
-                        {
-                            "id": result.event_id.hex(),
-                            "subject": asked.subject.hex(),
-                            "codes": [code.hex() for code in result.codes],
-                        },
-                    )
+                    say(pipe, acknowledgement(asked, result))
 
 
-def request(draw: random.Random, key: str) -> CodeRequest:
+def acknowledgement(asked: CodeRequest, made: Issued) -> dict[str, object]:
+    return {
+        "id": made.event_id.hex(),
+        "request": request_id(SECRETS, asked.subject, asked.idempotency_key).hex(),
+        "subject": asked.subject.hex(),
+        "codes": [code.hex() for code in made.codes],
+    }
+
+
+def wanted(draw: random.Random, key: str) -> CodeRequest:
     keys = tuple(draw.sample(KEYS, draw.choice((0, 0, 2, 6))))
     return CodeRequest(subject(draw.randrange(PEOPLE)), key, keys, min(2, len(keys) or 1))
 
@@ -128,16 +130,19 @@ def check(
         ids = [bytes.fromhex(str(item["id"])) for item in acknowledged]
         require(office.log.knows(ids) == set(ids), "an acknowledged batch is not in the log")
         with read_store(office.engine) as store:
-            rows = find_batches(store, SECRETS, ids)
+            asked = [bytes.fromhex(str(item["request"])) for item in acknowledged]
+            rows = find_batches(store, SECRETS, asked)
             subjects = [bytes.fromhex(str(item["subject"])) for item in acknowledged]
             keys = person_keys(store, SECRETS, subjects)
-        for item, event_id in zip(acknowledged, ids, strict=True):
-            require(event_id in rows, "an acknowledged batch is not in the database")
-            row = rows[event_id]
-            codes = codes_of(row, key=keys[row[1]])
+        for item, event_id, request in zip(acknowledged, ids, asked, strict=True):
+            require(request in rows, "an acknowledged batch is not in the database")
+            row = rows[request]
+            head = BatchHead(*row[:-1])
+            require(head.event_id == event_id, "another batch answers an acknowledged request")
+            codes = codes_of(row, key=keys[head.subject])
             require([code.hex() for code in codes] == item["codes"], "other codes")
             for code in codes:
-                at = max(row[4], parse_code(code).not_before)
+                at = max(head.issued_at, parse_code(code).not_before)
                 verdict = check_code(code, AUTHORITY.trust, now=at)
                 require(not isinstance(verdict, Reason), f"a released code: {verdict}")
         if full:
