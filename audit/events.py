@@ -37,6 +37,7 @@ class Kind(StrEnum):
     """The closed vocabulary. A new kind is a change of the log's format."""
 
     PERSON_REGISTERED = "person-registered"
+    REGISTRATION_REPEATED = "registration-repeated"
     PERSON_ERASED = "person-erased"
     BOUND = "bound"
     UNBOUND = "unbound"
@@ -62,6 +63,7 @@ class Kind(StrEnum):
     APPEAL_FILED = "appeal-filed"
     APPEAL_ANSWERED = "appeal-answered"
     APPEAL_LAPSED = "appeal-lapsed"
+    FILLER = "filler"
 
 
 class Event(NamedTuple):

@@ -39,6 +39,8 @@ from verifier.statuslist import Status
 __all__ = ["Enrolment"]
 
 _MINUTE_S: Final = 60
+#: Registered, a residence recorded, a colour decided.
+_ENTRIES_OF_A_NEW_ONE: Final = 3
 
 
 class Enrolment:
@@ -95,7 +97,7 @@ class Enrolment:
     ) -> Done[Registered]:
         registered = self._people.register(tx.store, identity, digests, now=tx.now)
         if not registered.is_new:
-            return Done(registered)
+            return Done(registered, _nothing_new(tx, registered.subject))
         lives = Declared(Kind.RESIDENCE, "lives", tx.now, place=home)
         recorded = declare(tx, registered.subject, [lives])
         # What another region said before we knew this person.
@@ -188,5 +190,12 @@ class Enrolment:
         self._sessions.forget(subject)
 
 
-def _event(tx: Tx, kind: EventKind, subject: bytes) -> Event:
+def _nothing_new(tx: Tx, subject: bytes) -> list[Event]:
+    """As many entries as a new person's, or the size of the public log would tell who is known."""
+    repeated = _event(tx, EventKind.REGISTRATION_REPEATED, subject)
+    filler = [_event(tx, EventKind.FILLER, None) for _ in range(_ENTRIES_OF_A_NEW_ONE - 1)]
+    return [repeated, *filler]
+
+
+def _event(tx: Tx, kind: EventKind, subject: bytes | None) -> Event:
     return Event(tx.event_id(), kind, tx.now, subject, {})

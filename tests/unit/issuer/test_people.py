@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,18 @@ def test_register_again_changes_nothing_and_tells_the_phone(counter: Counter) ->
     assert (again.subject, again.is_new) == (first.subject, False)
     assert counter.people.identity_of(first.subject).identity_number is None
     assert counter.people.find(counter.people.digest_of_identity_number(NUMBER)) is None
-    assert len(kinds_of(counter, first.subject)) == events
+    assert kinds_of(counter, first.subject)[events:] == [Kind.REGISTRATION_REPEATED]
     one, two = counter.phones.messages
     assert (one.phone, one.text) == (two.phone, two.text)
+
+
+def test_register_makes_as_many_log_entries_whoever_is_there(counter: Counter) -> None:
+    """The size of the log is public: it must not tell a person who is known from one who is not."""
+    sizes = [counter.desk.log.size()]
+    for identity in (WANG, WANG, Identity("李强", "+8613900139000"), WANG):
+        counter.enrolment.register(identity, "610113")
+        sizes.append(counter.desk.log.size())
+    assert len({after - before for before, after in pairwise(sizes)}) == 1
 
 
 def test_register_another_name_at_the_phone_is_another_person(counter: Counter) -> None:
