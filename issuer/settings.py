@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from issuer.errors import IssuerError
 from issuer.storage.core import CODES_PER_KEY
+from keys.files import first_line
 from keys.keyring import TokenPlace
 from keys.rotation import Supply
 from keys.trustplace import ROOTS_FILE
@@ -361,7 +362,7 @@ def _weak(path: Path) -> list[str]:
 
 
 def read_passphrase(path: Path) -> bytes:
-    """The passphrase in a file, UTF-8, without the newline at its end.
+    """The passphrase in the first line of a file, UTF-8.
 
     Raises:
         SettingsError: Others can read the file, or the passphrase is short, long, well known or
@@ -371,7 +372,7 @@ def read_passphrase(path: Path) -> bytes:
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_mode & _OTHERS:  # of the file opened, not of the name
             raise SettingsError((f"{PREFIX}PASSPHRASE_FILE {_REACHABLE}",))
-        passphrase = file.read(MAX_PASSPHRASE_BYTES + 2).removesuffix(b"\n")
+        passphrase = first_line(file.read(MAX_PASSPHRASE_BYTES + 2))
     if not MIN_PASSPHRASE_BYTES <= len(passphrase) <= MAX_PASSPHRASE_BYTES:
         length = f"{MIN_PASSPHRASE_BYTES} to {MAX_PASSPHRASE_BYTES} bytes"
         raise SettingsError((f"{PREFIX}PASSPHRASE_FILE holds no passphrase of {length}",))

@@ -11,7 +11,7 @@ import click
 
 from keys import keyfile
 from keys.errors import KeysError, SourceFileError
-from keys.files import read_private
+from keys.files import first_line, read_private
 from keys.instants import parse_time
 from keys.kid import KID_BYTES
 from keys.trustlist import MAX_BYTES
@@ -123,7 +123,7 @@ OUT = click.option(
 def ask_passphrase(file: Path | None, *, confirm: bool = False) -> str:
     try:
         if file is not None:
-            return read_private(file).decode().partition("\n")[0]
+            return first_line(read_private(file)).decode()
         entered: str = click.prompt(
             "Passphrase", hide_input=True, confirmation_prompt=confirm, err=True
         )

@@ -26,6 +26,7 @@ from keys.arguments import (
     write_new,
 )
 from keys.errors import KeyStateError, SourceFileError
+from keys.files import require_private_folder
 from keys.instants import format_time
 from keys.keyring import Keyring, TokenKeyring, TokenPlace, open_token
 from keys.kid import cose_key
@@ -296,6 +297,7 @@ def export_public(asked: _Asked, kid: bytes, form: str, out: Path) -> None:
 def _open(asked: _Asked) -> Keyring:
     """The keys of the token that was asked for, else those of the keystore."""
     folder = require_store(asked.folder)
+    require_private_folder(folder)  # before anybody types a passphrase for it
     store = Keystore.open(folder, ask_passphrase(asked.passphrase_file))
     if asked.token is None:
         return store

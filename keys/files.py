@@ -15,7 +15,7 @@ from typing import Final
 from keys.errors import KeystoreDamagedError, KeystoreMissingError, KeystorePermissionError
 
 __all__ = [
-    "TEMPORARY", "locked", "read_private", "replace_public", "require_private_folder",
+    "TEMPORARY", "first_line", "locked", "read_private", "replace_public", "require_private_folder",
     "write_private",
 ]  # fmt: skip
 
@@ -25,6 +25,11 @@ _OTHERS: Final = 0o077
 _PUBLIC_MODE: Final = 0o644
 _PUBLIC_FOLDER_MODE: Final = 0o755
 _MAX_BYTES: Final = 1 << 16
+
+
+def first_line(data: bytes) -> bytes:
+    """A secret that stands alone in a file, without the end that an editor gave its line."""
+    return data.partition(b"\n")[0].removesuffix(b"\r")
 
 
 def require_private_folder(folder: Path) -> None:

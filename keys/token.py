@@ -28,7 +28,7 @@ from keys.errors import (
     TokenMissingError,
     TokenPinError,
 )
-from keys.files import read_private
+from keys.files import first_line, read_private
 from keys.keyring import TokenPlace
 from keys.kid import kid, thumbprint
 
@@ -157,7 +157,7 @@ class Token:
 
     def _pin(self) -> str:
         try:
-            return read_private(self._place.pin_file).decode().partition("\n")[0]
+            return first_line(read_private(self._place.pin_file)).decode()
         except UnicodeDecodeError:  # its own text shows the bytes
             raise TokenPinError(f"the file with the PIN of {self._name} is no text") from None
 

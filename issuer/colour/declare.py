@@ -63,7 +63,15 @@ def declared_records(
         _check(item, now)
     return tuple(
         Evidence(
-            evidence_id, item.kind, item.at, item.until, item.place, item.value, source, region, now
+            evidence_id,
+            item.kind,
+            max(item.at, EARLIEST),
+            item.until,
+            item.place,
+            item.value,
+            source,
+            region,
+            now,
         )
         for item, evidence_id in zip(said, ids, strict=False)
     )
@@ -72,9 +80,9 @@ def declared_records(
 def _check(item: Declared, now: int) -> None:
     if item.kind not in DECLARABLE or item.value not in VOCABULARY[item.kind].values:
         raise InputError(Problem.UNKNOWN_VALUE, item.kind)
-    # People live at a place for longer than anything else matters.
-    oldest = EARLIEST if item.kind is Kind.RESIDENCE else now - MAX_AGE_S
-    if not oldest <= item.at <= now:
+    # People live at a place for longer than anything else matters, and than evidence goes back.
+    is_old = item.at < now - MAX_AGE_S and item.kind is not Kind.RESIDENCE
+    if is_old or item.at > now:
         raise InputError(Problem.TIME_OUT_OF_RANGE, item.kind)
-    if item.until is not None and not item.at <= item.until <= now:
+    if item.until is not None and not max(item.at, EARLIEST) <= item.until <= now:
         raise InputError(Problem.TIME_OUT_OF_RANGE, item.kind)

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from audit.events import Kind
 from issuer import models
 from issuer.colour.declare import MAX_DECLARED, Declared, declared_records
+from issuer.colour.evidence import EARLIEST, Evidence
 from issuer.colour.evidence import Kind as EvidenceKind
 from issuer.errors import InputError, NoPersonError, SealError
 from issuer.people.binding import Sessions
@@ -233,8 +234,14 @@ SELF = "0badc0de"
 IDS = [bytes([i]) * 16 for i in range(100)]
 
 
-def declared(*said: Declared) -> None:
-    declared_records(said, IDS, source=SELF, region="610000", now=NOW)
+def declared(*said: Declared) -> tuple[Evidence, ...]:
+    return declared_records(said, IDS, source=SELF, region="610000", now=NOW)
+
+
+def test_declared_residence_of_a_long_life_counts_from_the_first_day_of_evidence() -> None:
+    """Who has lived there since 1958 says so, and is not told that it cannot be."""
+    (lives,) = declared(Declared(EvidenceKind.RESIDENCE, "lives", -378_720_000, place="610113"))
+    assert lives.at == EARLIEST
 
 
 @pytest.mark.parametrize(

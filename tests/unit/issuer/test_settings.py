@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from issuer.settings import SETTINGS, SettingsError, from_env, read_passphrase
+from keys.arguments import ask_passphrase
 from keys.keyring import TokenPlace
 
 ROOT = Path(__file__).parents[3]
@@ -296,12 +297,15 @@ def test_from_env_many_problems_are_all_told_at_once(environ: dict[str, str]) ->
     assert len(problems(environ)) == 5
 
 
-def test_read_passphrase_drops_one_newline_and_nothing_else(tmp_path: Path) -> None:
-    """The bytes are the passphrase; an editor's newline at the end is not."""
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\n\n", "\nwhat is this for?\n"])
+def test_read_passphrase_takes_the_first_line_as_celadon_keys_does(
+    tmp_path: Path, ending: str
+) -> None:
+    """Whatever editor wrote it: the line is the passphrase, with its blanks, and its end is not."""
     path = tmp_path / "passphrase"
     path.touch(mode=0o600)
-    path.write_bytes(" 口令 is long enough \n\n".encode())
-    assert read_passphrase(path) == " 口令 is long enough \n".encode()
+    path.write_bytes(f" 口令 is long enough {ending}".encode())
+    assert read_passphrase(path).decode() == ask_passphrase(path) == " 口令 is long enough "
 
 
 def test_settings_page_lists_every_setting() -> None:

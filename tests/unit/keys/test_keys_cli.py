@@ -267,6 +267,14 @@ def test_init_makes_a_store_that_only_its_passphrase_opens(tmp_path: Path) -> No
     assert "the passphrase is wrong" in wrong.stderr
 
 
+def test_store_that_is_not_there_is_named_before_a_passphrase_is_asked_for(tmp_path: Path) -> None:
+    """Nobody types a secret for nothing."""
+    result = CliRunner().invoke(cli.keys, ["--store", str(tmp_path / "s"), "list"])
+    assert result.exit_code == 1
+    assert "Passphrase" not in result.output
+    assert "no keystore at" in result.stderr
+
+
 def test_strength_below_interactive_cannot_be_asked_for(tmp_path: Path) -> None:
     """No option makes a store that is cheaper to guess than libsodium's INTERACTIVE."""
     result = CliRunner().invoke(
