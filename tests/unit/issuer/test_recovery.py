@@ -118,6 +118,16 @@ def test_recovery_beside_a_process_that_goes_on_takes_its_entries_for_what_they_
     assert office.findings() == []
 
 
+def test_recovery_that_owes_nothing_leaves_no_row_behind(office: Desk) -> None:
+    """The next transaction takes the place of what an earlier process had settled."""
+    office.residents(3)
+    for person in range(3):
+        office.writer = reopened(office)
+        assert office.writer.recover(now=NOW) == 0
+        office.paper(person)
+    assert outbox(office) == 1
+
+
 def test_recovery_is_repeatable(office: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crash during recovery is no other crash."""
     office.residents(1)
