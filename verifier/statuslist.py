@@ -10,7 +10,8 @@ Lists that others signed with their keys in another order are read as well; all 
 import re
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from functools import reduce
+from functools import cache, reduce
+from itertools import product
 from operator import or_
 from typing import Final
 
@@ -111,23 +112,30 @@ class StatusList:
 
 
 def _look_up(packed: bytes, bits: int) -> Callable[[int], int]:
-    """`StatusList.status` of one list. A door asks for every code, so the width is settled here.
-
-    Source: Token Status List §4.1: entries fill each byte from its least significant bit.
-    """
+    """`StatusList.status` of one list. A door asks for every code, so the width is settled here."""
+    entries = _entries(bits)
     inside = 8 // bits - 1  # the mask of an entry's place in its byte
     shift = inside.bit_length()
-    ones = (1 << bits) - 1
 
     def status(index: int) -> int:
         if index < 0:  # Python would count from the end
             raise StatusListIndexError("no entry below 0")
         try:
-            return packed[index >> shift] >> (index & inside) * bits & ones
+            return entries[packed[index >> shift]][index & inside]
         except IndexError as error:
             raise StatusListIndexError(f"no entry {index}") from error
 
     return status
+
+
+@cache
+def _entries(bits: int) -> tuple[tuple[int, ...], ...]:
+    """The entries of each byte: it is sooner looked up than shifted and masked.
+
+    Source: Token Status List §4.1: entries fill each byte from its least significant bit.
+    """
+    highest_first = product(range(1 << bits), repeat=8 // bits)
+    return tuple(entries[::-1] for entries in highest_first)
 
 
 def pack_statuses(statuses: Mapping[int, Status], *, entries: int = DEFAULT_ENTRIES) -> bytes:
