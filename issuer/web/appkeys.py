@@ -14,11 +14,12 @@ from issuer.codes.issuing import Issuing
 from issuer.people.binding import Sessions
 from issuer.people.enrolment import Enrolment
 from issuer.web.pace import Pace
+from issuer.web.refusals import Refusals
 from verifier.check import Lists
 
 __all__ = [
     "CLOCK", "DESCRIPTION", "ENROLMENT", "EXCHANGE", "GATE", "ISSUING", "LISTS", "LOG", "PACE",
-    "PUBLIC", "SESSIONS", "SOON",
+    "PUBLIC", "REFUSALS", "SESSIONS", "SOON",
 ]  # fmt: skip
 
 #: UNIX seconds.
@@ -30,6 +31,7 @@ EXCHANGE: Final = web.AppKey("EXCHANGE", Exchange)
 #: For work that nobody waits for.
 SOON: Final = web.AppKey("SOON", ThreadPoolExecutor)
 PACE: Final = web.AppKey("PACE", Pace)
+REFUSALS: Final = web.AppKey("REFUSALS", Refusals)
 #: The folder whose lists are published.
 PUBLIC: Final = web.AppKey("PUBLIC", Path)
 #: The OpenAPI description, encoded.

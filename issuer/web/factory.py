@@ -22,6 +22,7 @@ from issuer.web.accesslog import Counts
 from issuer.web.handlers import between, check, enrolment, me, meta, published, regions
 from issuer.web.openapi import describe
 from issuer.web.pace import Pace
+from issuer.web.refusals import Refusals
 from issuer.web.routes import AnyRoute, mount
 from verifier.check import Lists
 
@@ -76,6 +77,7 @@ def make_app(services: Services) -> web.Application:
     app[appkeys.PUBLIC] = services.public
     soon = app[appkeys.SOON] = ThreadPoolExecutor(1, "celadon-soon")
     pace = app[appkeys.PACE] = Pace(services.slot_s)
+    app[appkeys.REFUSALS] = Refusals()
     description = describe(ROUTES, version=version("celadon"))
     app[appkeys.DESCRIPTION] = json.dumps(description, ensure_ascii=False).encode()
     mount(app, ROUTES, counts)

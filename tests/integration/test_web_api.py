@@ -28,6 +28,7 @@ from issuer.publication.publish import Publisher
 from issuer.web.appkeys import SESSIONS
 from issuer.web.factory import ROUTES
 from issuer.web.openapi import describe
+from issuer.web.refusals import HOLD_S
 from keys.lifecycle import Purpose
 from tests.code_support import YANAN, paper_code
 from tests.issuing_support import COMPOUND, NOW, SECRETS, contact, holder_keys, signer
@@ -440,6 +441,22 @@ async def test_accesses_read_too_often_are_refused(site: Site) -> None:
     answer = await site.ask("GET", "/me/accesses", token=token)
     assert (answer.status, answer.problem) == (429, Problem.TOO_MANY_READS)
     require_described("GET", "/me/accesses", answer)
+
+
+async def test_accesses_refused_in_a_loop_fill_no_log(site: Site) -> None:
+    """Whoever goes on asking is refused all the same, and leaves one entry a minute."""
+    one = await site.bound()
+    two = await site.bound({"name": "李强", "phone": "13900139000", "home": "610113"})
+    for _ in range(101):
+        await site.ask("GET", "/me/accesses", token=one)
+    size = site.desk.log.size()
+    loop = {(await site.ask("GET", "/me/accesses", token=one)).status for _ in range(50)}
+    assert loop == {429}
+    assert site.desk.log.size() == size
+    assert (await site.ask("GET", "/me/accesses", token=two)).status == 200
+    site.clock.now += HOLD_S
+    assert (await site.ask("GET", "/me/accesses", token=one)).status == 429
+    assert site.desk.log.size() == size + 2
 
 
 async def test_bindings_are_listed_and_ended(each_site: Site) -> None:

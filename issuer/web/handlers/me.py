@@ -23,7 +23,7 @@ from issuer.errors import InputError
 from issuer.people.own import decide, declare
 from issuer.people.problems import Problem
 from issuer.rules.ruletypes import RuleSet, Texts, Verdict
-from issuer.web.appkeys import CLOCK, ENROLMENT, GATE, ISSUING, LOG
+from issuer.web.appkeys import CLOCK, ENROLMENT, GATE, ISSUING, LOG, REFUSALS
 from issuer.web.handlers.enrolment import Place
 from issuer.web.problems import SECURITY_HEADERS
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route
@@ -257,8 +257,11 @@ class Accesses(Out):
 
 async def my_accesses(call: Call[Nothing, Nothing]) -> Accesses:
     app = call.request.app
+    if app[REFUSALS].stands(call.subject, now=call.now):
+        raise InputError(Problem.TOO_MANY_READS)
     found = await asyncio.to_thread(own_record, app[GATE], app[LOG], call.subject, now=app[CLOCK]())
     if isinstance(found, Refused):
+        app[REFUSALS].note(call.subject, now=call.now)
         raise InputError(Problem.TOO_MANY_READS)
     return Accesses(accesses=[_shown(access, proof) for access, proof in found])
 
