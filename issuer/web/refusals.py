@@ -1,10 +1,13 @@
 """Who was refused a moment ago is refused again without asking, so without another log entry.
 
 Each refusal by the gate is an entry of the log, and a phone that asks in a loop could fill the disk
-with them. One process's memory; at worst each process writes one entry a minute.
+with them. One process's memory; at worst each process writes one entry a minute. Not safe to share
+between threads.
 """
 
+import asyncio
 from typing import Final
+from weakref import WeakValueDictionary
 
 __all__ = ["HOLD_S", "Refusals"]
 
@@ -17,6 +20,11 @@ class Refusals:
 
     def __init__(self) -> None:
         self._until: dict[bytes, int] = {}
+        self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, subject: bytes) -> asyncio.Lock:
+        """Hold it from `stands` to `note`: who asks many times at once is refused but once, too."""
+        return self._turns.setdefault(subject, asyncio.Lock())
 
     def note(self, subject: bytes, *, now: int) -> None:
         """The gate refused this person just now."""

@@ -459,6 +459,19 @@ async def test_accesses_refused_in_a_loop_fill_no_log(site: Site) -> None:
     assert site.desk.log.size() == size + 2
 
 
+async def test_accesses_refused_many_at_once_leave_one_log_entry(site: Site) -> None:
+    """Asking again before the first refusal is told brings no more entries than asking after it."""
+    token = await site.bound()
+    for _ in range(100):
+        await site.ask("GET", "/me/accesses", token=token)
+    size = site.desk.log.size()
+    answers = await asyncio.gather(
+        *(site.ask("GET", "/me/accesses", token=token) for _ in range(30))
+    )
+    assert {answer.status for answer in answers} == {429}
+    assert site.desk.log.size() == size + 1
+
+
 async def test_bindings_are_listed_and_ended(each_site: Site) -> None:
     """A person sees where they are bound and ends a binding; its token is refused at once."""
     site = each_site

@@ -256,13 +256,15 @@ class Accesses(Out):
 
 
 async def my_accesses(call: Call[Nothing, Nothing]) -> Accesses:
-    app = call.request.app
-    if app[REFUSALS].stands(call.subject, now=call.now):
-        raise InputError(Problem.TOO_MANY_READS)
-    found = await asyncio.to_thread(own_record, app[GATE], app[LOG], call.subject, now=app[CLOCK]())
-    if isinstance(found, Refused):
-        app[REFUSALS].note(call.subject, now=call.now)
-        raise InputError(Problem.TOO_MANY_READS)
+    app, subject = call.request.app, call.subject
+    async with app[REFUSALS].turn(subject):
+        now = app[CLOCK]()
+        if app[REFUSALS].stands(subject, now=now):
+            raise InputError(Problem.TOO_MANY_READS)
+        found = await asyncio.to_thread(own_record, app[GATE], app[LOG], subject, now=now)
+        if isinstance(found, Refused):
+            app[REFUSALS].note(subject, now=now)
+            raise InputError(Problem.TOO_MANY_READS)
     return Accesses(accesses=[_shown(access, proof) for access, proof in found])
 
 
