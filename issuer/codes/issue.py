@@ -46,7 +46,7 @@ __all__ = [
 
 MAX_CODES: Final = 32
 MAX_DAYS: Final = 7
-#: Codes of one person that are good, or will be, at a time: more than a phone fetches in a week.
+#: Codes of one person that did not end yet, taken back or not: more than a phone fetches in a week.
 #: Every code takes a position for ever and a part of what a key may sign, from everybody.
 MAX_HELD: Final = 256
 MAX_KEY_LENGTH: Final = 64

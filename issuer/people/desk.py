@@ -12,11 +12,12 @@ from typing import Final, TypeAlias
 
 from audit.access import AccessRequest, Field, Purpose
 from audit.gate import Gate, Opened, Refused
-from issuer.codes.issue import CodeRequest, Issued, issue
+from issuer.codes.issue import CodeRequest, Issued, Withheld, issue
 from issuer.codes.issue import Refused as IssueRefused
 from issuer.colour.decisions import Decision, evidence_of
 from issuer.colour.evidence import Evidence, Kind
 from issuer.colour.origins import given_reasons
+from issuer.errors import TooManyCodesError
 from issuer.people.own import decide
 from issuer.people.people import SUBJECT_BYTES, People
 from issuer.rules.ruletypes import Verdict
@@ -93,7 +94,8 @@ class Desk:
         """A paper code for a person at the desk, with the name to print beside it.
 
         The value of `Field.CODES` is the text of the code; there is none while the colour is
-        pending. The same key gives the same code again.
+        pending, or where the person holds as many codes as anybody may. The same key gives the same
+        code again.
         """
         fields = frozenset({Field.NAME, Field.COLOUR, Field.CODES})
         load = partial(self._load, idempotency_key=idempotency_key)
@@ -171,10 +173,10 @@ class Desk:
         match made:
             case Issued(codes=codes):
                 return {Field.CODES: encode_text(codes[0])}
+            case Withheld() | IssueRefused(TooManyCodesError()):
+                return {}
             case IssueRefused(error):
                 raise error
-            case _:
-                return {}
 
     def _evidence(self, subject: bytes) -> list[Evidence]:
         with read_store(self._writer.engine) as store:

@@ -162,8 +162,9 @@ TEXTS: Final[Mapping[Problem, Text]] = {
     Problem.TOO_MANY: Text("一次请求的数量过多。", "Too many at once."),
     Problem.TOO_MANY_READS: Text("查询次数过多，请稍后再试。", "Read too often: try again later."),
     Problem.TOO_MANY_CODES: Text(
-        "已领取的有效码已达上限，请先使用这些码。",
-        "You hold as many codes as one person may: use those first.",
+        "已领取的码已达上限，请使用仍有效的码，或待部分码到期后再领取。",
+        "You were given as many codes as one person may have: use those that are still good, or ask"
+        " again once some have ended.",
     ),
     Problem.NOTHING_TO_APPEAL: Text(
         "目前的判定不依据该地区提供的、尚可申诉的信息。",

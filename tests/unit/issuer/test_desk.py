@@ -10,6 +10,7 @@ import pytest
 from audit.access import DenyReason, Field, Grant, Organisation, Purpose, Quotas, Role
 from audit.gate import Gate, Opened, Refused
 from audit.record import own_record
+from issuer.codes.issue import MAX_CODES, MAX_HELD, CodeRequest
 from issuer.colour.declare import Declared
 from issuer.colour.evidence import Kind
 from issuer.people.binding import Sessions
@@ -19,7 +20,7 @@ from issuer.people.identity import Identity
 from issuer.people.own import declare
 from issuer.people.people import People
 from issuer.rules.ruletypes import Verdict
-from tests.issuing_support import NOW, SECRETS, authority, desk
+from tests.issuing_support import NOW, SECRETS, authority, desk, holder_keys
 from tests.issuing_support import Desk as BackOffice
 from tests.web_support import Phones, enrolment_over
 from verifier.check import Reason, check_code
@@ -175,6 +176,21 @@ def test_print_code_while_pending_gives_no_code(place: Place) -> None:
     assert isinstance(opened, Opened)
     assert opened.values[Field.COLOUR] is Verdict.PENDING
     assert Field.CODES not in opened.values
+
+
+def test_print_code_for_who_holds_as_many_as_anybody_may_gives_no_code(place: Place) -> None:
+    """The clerk sees name and colour, and not a failure to load them."""
+    place.back.issue(
+        *(
+            CodeRequest(
+                place.grandmother, f"{turn}", holder_keys(MAX_CODES, first=turn * MAX_CODES)
+            )
+            for turn in range(MAX_HELD // MAX_CODES)
+        )
+    )
+    opened = place.desk.print_code(CLERK, ByIdentityNumber(NUMBER), "desk-print-000003")
+    assert isinstance(opened, Opened)
+    assert opened.values == {Field.NAME: "王秀兰", Field.COLOUR: Verdict.GREEN}
 
 
 def test_look_up_of_evidence_gives_the_records_of_that_kind(place: Place) -> None:
