@@ -179,7 +179,7 @@ SETTINGS: Final = (
     Setting("ISSUER_DATABASE", _database, "database of people, evidence and decisions"),
     Setting("AUDIT_DATABASE", _database, "database of the log and the grants; another one"),
     Setting("KEYSTORE", _path, "folder of encrypted keys, mode 0700"),
-    Setting("PASSPHRASE_FILE", _path, "file with the keystore's passphrase, mode 0600"),
+    Setting("PASSPHRASE_FILE", _path, "file, mode 0600: keystore's passphrase in the first line"),
     Setting(
         "CODE_TOKEN", _token,
         "PKCS#11 token with the keys that sign codes, "

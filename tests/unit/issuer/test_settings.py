@@ -212,7 +212,7 @@ def open_to_all(folder: Path) -> None:
             "CELADON_PASSPHRASE_FILE holds",
         ),
         (
-            lambda _, t: (t / "passphrase").write_bytes(secrets.token_bytes(32) + b"\xff"),
+            lambda _, t: (t / "passphrase").write_bytes(bytes(range(0xE0, 0x100))),
             "CELADON_PASSPHRASE_FILE holds no UTF-8 text",
         ),
         (
