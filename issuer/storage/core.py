@@ -22,7 +22,7 @@ class Secrets:
     Attributes:
         kek: Wraps every person's key.
         positions: Orders the positions of status lists.
-        rows: Authenticates the rows that nothing else covers, and names batches.
+        rows: Authenticates the rows that nothing else covers, and names requests for codes.
     """
 
     kek: bytes
