@@ -46,9 +46,10 @@ __all__ = [
 
 MAX_CODES: Final = 32
 MAX_DAYS: Final = 7
-#: Codes of one person that did not end yet, taken back or not: more than a phone fetches in a week.
-#: Every code takes a position for ever and a part of what a key may sign, from everybody.
-MAX_HELD: Final = 256
+#: Codes of one person that did not end yet, taken back or not: twice what a phone may fetch in a
+#: week of full batches, so a colour that changes leaves nobody without. Every code takes a position
+#: for ever and a part of what a key may sign, from everybody.
+MAX_HELD: Final = 512
 MAX_KEY_LENGTH: Final = 64
 
 
