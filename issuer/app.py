@@ -6,6 +6,7 @@ Everything is opened here, once, and closed in the opposite order. `init` makes 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +49,7 @@ from issuer.rules.rules import sign_rules
 from issuer.settings import Settings, read_passphrase
 from issuer.storage.core import Authority, Secrets
 from issuer.storage.store import read_store
-from issuer.storage.tx import Done, Tx
+from issuer.storage.tx import Done
 from issuer.storage.writer import Writer
 from issuer.web.factory import Services
 from keys.cose import MessageSigner
@@ -183,12 +184,12 @@ class Office:
     def renew_keys(self) -> None:
         """Take a newer trust list, rotate code keys, sign with what may sign now."""
         self.keys.renew()
-        if _renewed(self.writer.authority, self.keys) != self.writer.authority:
-            self.writer.run(self._renew, now=self.clock())
+        renewed = _renewal(self.writer.authority, self.keys)
+        if renewed(self.writer.authority) != self.writer.authority:
+            self.writer.run(
+                lambda tx: Done(None, authority=renewed(tx.authority)), now=self.clock()
+            )
         self.publisher.signer = self.keys.signer_for(Purpose.STATUS)
-
-    def _renew(self, tx: Tx) -> Done[None]:
-        return Done(None, authority=_renewed(tx.authority, self.keys))
 
     def reconcile(self) -> list[Difference]:
         """Hold the counts of signatures against the log; stop and tell the keys that differ."""
@@ -294,7 +295,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         if not restored:
             # Only now: an entry about a key must not hide that the log is shorter than it was.
             room.renew()
-            writer.authority = _renewed(writer.authority, room)
+            writer.authority = _renewal(writer.authority, room)(writer.authority)
         erasures = Erasures.beside(settings.keystore, secrets.rows)
         pepper = keystore.secret(PEPPER)
         people_keys = PeopleKeys(secrets.kek, pepper, secrets.rows)
@@ -362,9 +363,10 @@ def _adopted(engine: Engine, trust: TrustList) -> Policy | None:
         return read_rules(store, trust, *rules), read_risk_table(store, trust, risks)
 
 
-def _renewed(held: Authority, keys: KeyRoom) -> Authority:
-    return replace(
-        held,
+def _renewal(held: Authority, keys: KeyRoom) -> Callable[[Authority], Authority]:
+    """Puts the keys and the trust list of now in force, whatever else changed meanwhile."""
+    return partial(
+        replace,
         issuer=keys.issuer,
         trust=keys.trust,
         code_keys=keys.code_keys,
