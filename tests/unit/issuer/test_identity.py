@@ -207,6 +207,25 @@ def test_normalise_identity_number_of_nobody_is_refused(number: str, problem: Pr
     assert caught.value.problem is problem
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        "61010319440308000",  # Beilin in Xi'an, and born before there were numbers
+        "61240119400512123",  # Ankang, under the code that it had until 2000
+        "33010419830512123",  # Jianggan in Hangzhou, merged away in 2021
+        "44190019800101123",  # Dongguan, which has no counties
+        "61011919500505123",  # a code that nobody lists
+        "81000019900505123",  # residence permits: Hong Kong,
+        "82000019900505123",  # Macao,
+        "83000019900505123",  # Taiwan
+    ],
+)
+def test_normalise_identity_number_of_any_county_that_ever_was_is_accepted(first: str) -> None:
+    """A number is for life: counties end, are renamed, and were founded after people were born."""
+    number = _with_check_digit(first)
+    assert normalise_identity_number(number, today=TODAY) == number
+
+
 def test_normalise_identity_number_born_on_29_february_is_accepted() -> None:
     """The day exists in leap years."""
     number = _with_check_digit("11010520200229001")
