@@ -39,7 +39,7 @@ from issuer.people.binding import Sessions
 from issuer.people.desk import Desk
 from issuer.people.enrolment import Enrolment
 from issuer.people.erasures import Erasures
-from issuer.people.outbox import CodeDelivery, LimitedDelivery, LocalOutbox
+from issuer.people.outbox import LimitedDelivery, LocalOutbox
 from issuer.people.people import IndexCost, People, PeopleKeys
 from issuer.publication.publish import Publisher
 from issuer.publication.publishedlists import PublishedLists
@@ -247,13 +247,12 @@ class Office:
 
 
 @contextmanager
-def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopts
+def office(  # noqa: PLR0913 - the last three are for tests and for whoever adopts
     settings: Settings,
     keystore: Keystore,
     *,
     clock: Clock,
     cost: IndexCost | None = None,
-    delivery: CodeDelivery | None = None,
     in_force: Callable[[TrustList], Policy] | None = None,
     restored: bool = False,
 ) -> Iterator[Office]:
@@ -264,7 +263,6 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
         keystore: Open.
         clock: The present second.
         cost: Of an index entry; the same for ever.
-        delivery: To phones; the local outbox by default.
         in_force: Gives, under the trust list in force, what decides until something is adopted:
             for whoever is about to adopt.
         restored: Open copies that are older than what was published: for
@@ -306,7 +304,7 @@ def office(  # noqa: PLR0913 - the last four are for tests and for whoever adopt
             writer,
             people,
             sessions,
-            LimitedDelivery(delivery or LocalOutbox(settings.outbox)),
+            LimitedDelivery(LocalOutbox(settings.outbox)),
             pepper=pepper,
             life_s=settings.session_s,
             clock=clock,

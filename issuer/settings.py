@@ -202,7 +202,7 @@ SETTINGS: Final = (
         "TRUST", _path, "folder with `roots.cbor` and `trust-list.cbor`, from the list's keepers"
     ),
     Setting("PUBLIC", _path, "folder that a web server publishes"),
-    Setting("OUTBOX", _path, "folder for one-time codes where no gateway is set up, mode 0700"),
+    Setting("OUTBOX", _path, "folder of messages to phones, for a gateway to send; mode 0700"),
     Setting(
         "LISTEN_HOST", lambda text: str(_address(text)),
         "address to listen on; other than loopback needs `BEHIND_PROXY=yes`", "127.0.0.1",

@@ -103,9 +103,7 @@ class Keystore:
         return store
 
     @classmethod
-    def open(
-        cls, folder: Path, passphrase: str, *, randomness: Callable[[int], bytes] = os.urandom
-    ) -> "Keystore":
+    def open(cls, folder: Path, passphrase: str) -> "Keystore":
         """Open the keystore in *folder* and check every file in it.
 
         Raises:
@@ -114,7 +112,7 @@ class Keystore:
         """
         files.require_private_folder(folder)
         master = open_master(files.read_private(folder / _MASTER), passphrase)
-        store = cls(folder, master, randomness)
+        store = cls(folder, master)
         store._check_all()
         return store
 

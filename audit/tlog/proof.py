@@ -73,22 +73,19 @@ def parse_proof(data: bytes) -> Proof:
     return Proof(int(match[1]), hashes, checkpoint, extra)
 
 
-def verify_proof(
-    proof: Proof, entry: bytes, key: NoteKey, *, timestamp: NoteKey | None = None
-) -> SignedCheckpoint:
+def verify_proof(proof: Proof, entry: bytes, key: NoteKey) -> SignedCheckpoint:
     """The checkpoint under which *entry* is in the log that signs with *key*.
 
     Args:
         proof: As parsed.
         entry: What was logged; in Celadon's log the 32 bytes of a commitment.
         key: The log's key.
-        timestamp: The log's cosignature key, where the time matters.
 
     Raises:
         CheckpointError: The checkpoint is not that log's.
         ProofError: The entry is not there.
     """
-    signed = verify_checkpoint(proof.checkpoint, key, timestamp=timestamp)
+    signed = verify_checkpoint(proof.checkpoint, key)
     head = signed.checkpoint
     verify_inclusion(leaf_hash(entry), proof.index, head.tree_size, proof.hashes, head.root_hash)
     return signed

@@ -57,15 +57,12 @@ def check_list_row(secrets: Secrets, row: Row) -> None:
         raise IntegrityError(f"status list {number}: its row was changed")
 
 
-def take_positions(
-    tx: Tx, wanted: Mapping[int, int], *, size: int = LIST_SIZE
-) -> dict[int, list[Cti]]:
+def take_positions(tx: Tx, wanted: Mapping[int, int]) -> dict[int, list[Cti]]:
     """Burn positions: they stay burned if the transaction commits, whatever becomes of the codes.
 
     Args:
         tx: The transaction.
         wanted: Day of exp (days since 1970) to how many.
-        size: Entries of a list that has to be opened.
 
     Raises:
         ListsExhaustedError: The issuer's numbers are used up.
@@ -75,16 +72,16 @@ def take_positions(
     for row in tx.store.rows_of(_OPEN, list(wanted)):
         check_list_row(tx.secrets, row)
         in_use[row[1]].append(row)
-    return {day: _take(tx, day, count, in_use[day], size) for day, count in wanted.items()}
+    return {day: _take(tx, day, count, in_use[day]) for day, count in wanted.items()}
 
 
-def _take(tx: Tx, day: int, count: int, rows: list[Row], size: int) -> list[Cti]:
+def _take(tx: Tx, day: int, count: int, rows: list[Row]) -> list[Cti]:
     """Positions of the day's lists in turn, so that neighbours stand in different lists."""
     dealt: list[list[Cti]] = []
     while count:
         lists = sorted((row for row in rows if _free(row) > 0), key=_cursor)[:LISTS_A_DAY]
         while len(lists) < min(LISTS_A_DAY, count):
-            lists.append(_open(tx, day, size))
+            lists.append(_open(tx, day, LIST_SIZE))
         rows = []
         for turn, row in enumerate(lists):
             here = min(-(-count // (len(lists) - turn)), _free(row))

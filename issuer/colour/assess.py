@@ -23,7 +23,7 @@ from issuer.rules.ruletypes import Answer, Presumption, Rule, RuleSet, Texts, Ve
 from verifier.claims import Colour
 
 __all__ = [
-    "Assessed", "Outcome", "Pending", "Presumed", "Reason", "assess", "presumed", "what_to_do",
+    "Assessed", "Outcome", "Pending", "Presumed", "Reason", "assess", "presumed",
 ]  # fmt: skip
 
 
@@ -130,13 +130,6 @@ def assess(rules: RuleSet, evidence: Sequence[Evidence], risks: RiskTable, now: 
     if colour is None:
         return Pending(reasons, changes_at, rules.id, rules.version, binding)
     return Assessed(colour, reasons, changes_at, rules.id, rules.version, binding)
-
-
-def what_to_do(rules: RuleSet, outcome: Outcome) -> Texts:
-    """What the person must do, in every language of the rule set."""
-    if isinstance(outcome, Pending):
-        return rules.what_to_do[Verdict.PENDING]
-    return rules.what_to_do[Verdict[outcome.colour.name]]
 
 
 def presumed(rules: RuleSet, evidence: Iterable[Evidence]) -> Iterator[Presumed]:

@@ -21,7 +21,6 @@ __all__ = [
     "TRAVELLER",
     "Fact",
     "Part",
-    "hours",
 ]
 
 SHAANXI: Final = "610000"
@@ -36,14 +35,8 @@ CONTROLLED: Final = "610113-shili"
 _CHINA: Final = timezone(timedelta(hours=8))
 #: 13 December 2020, 20:00 in China.
 NOW: Final = int(datetime(2020, 12, 13, 20, tzinfo=_CHINA).timestamp())
-_HOUR_S: Final = 3600
-_DAY_S: Final = 24 * _HOUR_S
+_DAY_S: Final = 24 * 3600
 _BEILIN: Final = "610103"
-
-
-def hours(count: int) -> int:
-    """So many hours after the beginning of the story, as UNIX seconds."""
-    return NOW + count * _HOUR_S
 
 
 @dataclass(frozen=True, slots=True)

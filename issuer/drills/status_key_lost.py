@@ -31,7 +31,7 @@ def _play(scene: Scene) -> None:
 
         scene.chapter("The file of the key in use is gone")
         world.clock.wait(HOUR_S)
-        lost = world.key(Purpose.STATUS)
+        lost = world.active_key(Purpose.STATUS)
         (world.site.settings.keystore / f"{lost.kid.hex()}.key").unlink()
         scene.refused("nothing can be published", KeystoreMissingError, world.publish)
         fresh = world.paper_code(world.enrol(GRANDMOTHER), key="while it is lost")

@@ -1,7 +1,7 @@
 """What somebody does who stole roots: an issuer of their own on a list, offered to doors. Shell."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -47,7 +47,7 @@ def forged_issuer(world: World, *stolen: int) -> Thief:
     )
     trust = world.next_list(issuers=(*world.trust.issuers, issuer))
     code = sign_code(Claims(exp, Cti(_FIRST_LIST, 0), Colour.GREEN, None), signer)
-    return Thief(world.sign(replace(trust), *stolen), encode_text(code))
+    return Thief(world.sign(trust, *stolen), encode_text(code))
 
 
 def offer(world: World, signed: bytes, door: Venue) -> str:

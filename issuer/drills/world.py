@@ -194,11 +194,10 @@ class World:
         self.close()
         self.province = self._open()
 
-    def key(self, purpose: Purpose, state: KeyState = KeyState.ACTIVE) -> KeyInfo:
-        """The newest key of the issuer with this purpose, in this state."""
-        infos = self.site.keystore.keys()
-        found = [info for info in infos if info.purpose is purpose and info.state is state]
-        return found[-1]
+    def active_key(self, purpose: Purpose) -> KeyInfo:
+        """The newest active key of the issuer with this purpose."""
+        infos = reversed(self.site.keystore.keys())
+        return next(i for i in infos if i.purpose is purpose and i.state is KeyState.ACTIVE)
 
     def new_key(self, purpose: Purpose, state: KeyState = KeyState.PRE_ACTIVATION) -> KeyInfo:
         """Make another key for the issuer."""
@@ -237,12 +236,12 @@ class World:
         """As `paper_code`, by Shaanxi."""
         return paper_code(self.province, subject, key)
 
-    def report_contact(self, subject: bytes, *, number: int = 1) -> None:
+    def report_contact(self, subject: bytes) -> None:
         """The centre for disease control reports that somebody met a confirmed case."""
         (fact,) = VISITOR.reported
         entry = Entry(subject, record_of(self.province, fact))
         source = self.province.source
-        notice = Notice(number, self.clock(), SHAANXI, source.kid.hex(), (entry,), ())
+        notice = Notice(1, self.clock(), SHAANXI, source.kid.hex(), (entry,), ())
         signed = sign_notice(notice, source)
         self.office.writer.run(lambda tx: take_notice(tx, signed), now=self.clock())
 

@@ -43,6 +43,7 @@ MAX_TRIES: Final = 5
 #: Codes sent per name and phone in one hour: 25 guesses an hour at one in a million.
 MAX_ASKED_PER_HOUR: Final = 5
 _HOUR_S: Final = 3600
+_REMEMBERED_S: Final = 5
 _TOKEN_BYTES: Final = 32
 _BINDING_ID_BYTES: Final = 8
 _HASH_BYTES: Final = 32
@@ -186,17 +187,14 @@ class Sessions:
     """Whose token this is, remembered for a few seconds.
 
     A revoked token is refused at once by the process that revoked it (`forget`) and by every
-    other one within *remember_s*.
+    other one within those seconds.
     """
 
-    __slots__ = ("_endings", "_engine", "_known", "_limit", "_remember_s", "_rows")
+    __slots__ = ("_endings", "_engine", "_known", "_limit", "_rows")
 
-    def __init__(
-        self, engine: Engine, rows: bytes, *, remember_s: int = 5, limit: int = 10_000
-    ) -> None:
+    def __init__(self, engine: Engine, rows: bytes, *, limit: int = 10_000) -> None:
         self._engine = engine
         self._rows = rows
-        self._remember_s = remember_s
         self._limit = limit
         self._known: OrderedDict[bytes, tuple[bytes, int]] = OrderedDict()
         self._endings = 0
@@ -222,7 +220,7 @@ class Sessions:
             raise NotBoundError("no binding")
         subject: bytes = found[2]
         expires_at = found[4]
-        self._known[token_hash] = (subject, min(now + self._remember_s, expires_at))
+        self._known[token_hash] = (subject, min(now + _REMEMBERED_S, expires_at))
         if endings != self._endings:  # it may have ended since it was read
             self._known.pop(token_hash, None)
         while len(self._known) > self._limit:

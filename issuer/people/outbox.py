@@ -9,7 +9,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -107,15 +107,14 @@ class LimitedDelivery:
 class LocalOutbox:
     """Messages as files in a folder of mode 0700, each of mode 0600 and written as a whole."""
 
-    __slots__ = ("_folder", "_randomness")
+    __slots__ = ("_folder",)
 
-    def __init__(self, folder: Path, *, randomness: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
         self._folder = folder
-        self._randomness = randomness
 
     def deliver(self, message: Message) -> None:
-        token = self._randomness(8).hex()
+        token = os.urandom(8).hex()
         told = {"phone": message.phone, "at": message.at, **message.text._asdict()}
         content = json.dumps(told, ensure_ascii=False).encode()
         write_private(self._folder / f"{message.at:012d}-{token}.json", content, token=token)

@@ -71,9 +71,9 @@ class Store:
         if rows:
             self._cursor.executemany(_text(sql, self._sqlite), rows)
 
-    def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
-        """The rows of a query, a few at a time. On PostgreSQL the query must have a limit."""
-        self._cursor.execute(_text(sql, self._sqlite), values)
+    def stream(self, sql: str) -> Iterator[Row]:
+        """The rows of a query, a few at a time; PostgreSQL's driver holds all of them meanwhile."""
+        self._cursor.execute(_text(sql, self._sqlite))
         while found := self._cursor.fetchmany(1000):
             yield from found
 

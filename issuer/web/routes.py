@@ -25,7 +25,7 @@ from issuer.web.problems import SECURITY_HEADERS
 
 __all__ = [
     "API", "Answer", "AnyRoute", "Call", "In", "Nothing", "Out", "Route", "encode",
-    "json_response", "mount", "respond",
+    "json_response", "mount",
 ]  # fmt: skip
 
 API: Final = "/api/v1"
@@ -129,14 +129,11 @@ class Route(Generic[BodyT, QueryT]):
             else:
                 body = parse_body(await read_object(request))
             answer = await handler(Call(request, body, query, subject, now))
-            return answer if isinstance(answer, web.StreamResponse) else respond(answer, status)
+            if isinstance(answer, web.StreamResponse):
+                return answer
+            return json_response(encode(answer), status)
 
         return handle
-
-
-def respond(answer: Out, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
-    """A JSON answer, not to be kept by anyone on the way."""
-    return json_response(encode(answer), status)
 
 
 def encode(answer: Out) -> bytes:
@@ -145,6 +142,7 @@ def encode(answer: Out) -> bytes:
 
 
 def json_response(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    """A JSON answer, not to be kept by anyone on the way."""
     return web.Response(body=body, status=status, headers=CIMultiDict(_JSON_HEADERS))
 
 

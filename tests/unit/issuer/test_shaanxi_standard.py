@@ -2,9 +2,10 @@
 
 import pytest
 
-from issuer.colour.assess import Assessed, Pending, assess, what_to_do
+from issuer.colour.assess import Assessed, Pending, assess
 from issuer.colour.evidence import Evidence, Kind
 from issuer.colour.risk import RiskLevel, RiskTable, shipped_risk_table
+from issuer.rules.ruletypes import Texts, Verdict
 from tests.evidence_support import (
     DAY,
     HOUR,
@@ -43,6 +44,10 @@ def codes(outcome: Assessed | Pending) -> tuple[str, ...]:
     return tuple(reason.code for reason in outcome.reasons)
 
 
+def to_do(outcome: Assessed) -> Texts:
+    return RULES.what_to_do[Verdict[outcome.colour.name]]
+
+
 def test_shaanxi_not_exposed_is_green() -> None:
     """在数据更新日期前本人没有暴露在新冠病毒污染的环境中 ... 该人群赋予绿码."""
     outcome = colour(record(Kind.SURVEY))
@@ -62,7 +67,7 @@ def test_shaanxi_no_symptom_for_14_days_is_green(symptom: str) -> None:
 
 def test_shaanxi_green_may_pass() -> None:
     """该人群赋予绿码，人员可以凭码通行."""
-    assert what_to_do(RULES, colour())["zh"] == "可以凭码通行。"
+    assert to_do(colour())["zh"] == "可以凭码通行。"
 
 
 def test_shaanxi_from_other_province_is_yellow() -> None:
@@ -84,7 +89,7 @@ def test_shaanxi_lives_in_key_compound_of_the_province_is_yellow() -> None:
 
 def test_shaanxi_yellow_stays_home_14_days() -> None:
     """该人群赋予黄码，在所在单位和社区监督下自行居家隔离14天."""
-    texts = what_to_do(RULES, colour(record(Kind.ARRIVAL, place="510117")))
+    texts = to_do(colour(record(Kind.ARRIVAL, place="510117")))
     assert "在所在单位和社区监督下自行居家隔离14天" in texts["zh"]
     assert "14 days" in texts["en"]
 
@@ -115,7 +120,7 @@ def test_shaanxi_symptom_now_is_red(symptom: str) -> None:
 
 def test_shaanxi_red_contacts_the_health_centre() -> None:
     """尽快联系当地社区卫生服务中心或疾病预防控制中心，接受集中隔离医学观察或...发热门诊就诊."""
-    texts = what_to_do(RULES, colour(record(Kind.SYMPTOM, "fever")))
+    texts = to_do(colour(record(Kind.SYMPTOM, "fever")))
     assert "请尽快联系当地社区卫生服务中心或疾病预防控制中心" in texts["zh"]
     assert "发热门诊" in texts["zh"]
     assert "fever clinic" in texts["en"]
