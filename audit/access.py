@@ -85,7 +85,8 @@ _EVIDENCE: Final = frozenset({
 #: The most that a purpose can need. A grant may hold less, never more.
 PURPOSE_FIELDS: Final[Mapping[Purpose, frozenset[Field]]] = {
     Purpose.HOSPITAL_LOOK_UP: frozenset({Field.NAME, Field.COLOUR, Field.REASONS, Field.SURVEY}),
-    Purpose.DESK_ISSUE: frozenset({Field.NAME, Field.COLOUR, Field.CODES}),
+    # Reasons: whoever gets a code on paper has no other page to read them on.
+    Purpose.DESK_ISSUE: frozenset({Field.NAME, Field.COLOUR, Field.REASONS, Field.CODES}),
     Purpose.CONTACT_TRACING: frozenset({
         Field.NAME, Field.PHONE, Field.CONTACT, Field.RING_CONTACT, Field.ARRIVAL, Field.RESIDENCE,
     }),

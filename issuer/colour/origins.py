@@ -1,4 +1,4 @@
-"""Which other regions a decision rests on, beside the rules that decided. Pure.
+"""Which other regions a decision rests on, beside the rules that decided; where to appeal. Pure.
 
     reasons = rule id ["@" region *("+" region)] *("," ...)       red-contact@230000,red-symptom
 
@@ -14,7 +14,7 @@ from issuer.colour.evidence import Evidence
 from issuer.colour.regions import contains, load_regions
 from issuer.rules.ruletypes import RuleSet, Texts
 
-__all__ = ["Given", "given_reasons", "reasons_text"]
+__all__ = ["Given", "given_reasons", "how_to_appeal", "reasons_text"]
 
 
 class Given(NamedTuple):
@@ -28,9 +28,7 @@ class Given(NamedTuple):
         texts = rules.rule(self.rule).reason
         if not self.origins:
             return texts
-        places = [load_regions().place(origin) for origin in self.origins]
-        zh = "、".join(place.zh for place in places)
-        en = ", ".join(place.en or place.zh for place in places)
+        zh, en = _names(self.origins)
         return {
             **texts,
             "zh": f"{texts['zh']}（信息来自：{zh}）",
@@ -60,3 +58,28 @@ def given_reasons(text: str) -> tuple[Given, ...]:
     return tuple(
         Given(rule, tuple(origins.split("+")) if origins else ()) for rule, _, origins in parts
     )
+
+
+def how_to_appeal(reasons: Iterable[Given], contact: str) -> Texts:
+    """What whoever thinks that a decision is wrong can do.
+
+    Args:
+        reasons: That decided.
+        contact: The issuer's, from the trust list.
+    """
+    zh = f"如认为判定有误，可联系 {contact} 或到服务窗口申诉。"
+    en = f"If you think that this is wrong, appeal to {contact} or at a service desk."
+    origins = sorted({origin for reason in reasons for origin in reason.origins})
+    if origins:
+        names_zh, names_en = _names(origins)
+        zh = f"{names_zh}提供的信息如有误，可在健康码页面提出申诉，由该地区限期答复。{zh}"
+        en = (
+            f"What {names_en} reported can be contested on your code's own page, and has to be"
+            f" answered by a deadline. {en}"
+        )
+    return {"zh": zh, "en": en}
+
+
+def _names(regions: Iterable[str]) -> tuple[str, str]:
+    places = [load_regions().place(region) for region in regions]
+    return "、".join(place.zh for place in places), ", ".join(p.en or p.zh for p in places)

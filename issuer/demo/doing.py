@@ -11,7 +11,7 @@ from typing import Final
 from issuer.colour.decisions import Decision
 from issuer.colour.declare import Declared
 from issuer.colour.evidence import Evidence
-from issuer.colour.origins import given_reasons
+from issuer.colour.origins import given_reasons, how_to_appeal
 from issuer.colour.regions import load_regions
 from issuer.demo.cast import Fact, Part
 from issuer.people.desk import ByIdentityNumber, ByNameAndPhone, Whom
@@ -96,11 +96,12 @@ def verdict_of(decision: Decision) -> Verdict:
 
 
 def colour_lines(province: Province, part: Part, decision: Decision) -> list[str]:
-    """What is known, the colour, why, what to do, and when it changes by itself."""
-    rules = province.office.writer.authority.rules
+    """What is known, the colour, why, what to do, how to appeal, and when it changes by itself."""
+    authority = province.office.writer.authority
+    rules, given = authority.rules, given_reasons(decision.reasons)
     verdict = verdict_of(decision)
-    reasons = [given.texts(rules) for given in given_reasons(decision.reasons)]
-    to_do = rules.what_to_do[verdict]
+    reasons = [reason.texts(rules) for reason in given]
+    to_do, appeal = rules.what_to_do[verdict], how_to_appeal(given, authority.issuer.contact)
     match decision.changes_at:
         case None:
             until = "only when something new is known"
@@ -115,6 +116,7 @@ def colour_lines(province: Province, part: Part, decision: Decision) -> list[str
         f"-> {SIGNS[verdict]}",
         *(f"   {reason['zh']}。 {reason['en']}." for reason in reasons),
         f"   {to_do['zh']} {to_do['en']}",
+        *([] if verdict is Verdict.GREEN else [f"   {appeal['zh']} {appeal['en']}"]),
         f"   changes by itself: {until}",
     ]
 

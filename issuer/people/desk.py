@@ -8,7 +8,7 @@ in the log like everybody else; the clerk then gets nothing. docs/privacy.md, "A
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from audit.access import AccessRequest, Field, Purpose
 from audit.gate import Gate, Opened, Refused
@@ -16,18 +16,18 @@ from issuer.codes.issue import CodeRequest, Issued, Withheld, issue
 from issuer.codes.issue import Refused as IssueRefused
 from issuer.colour.decisions import Decision, evidence_of
 from issuer.colour.evidence import Evidence, Kind
-from issuer.colour.origins import given_reasons
+from issuer.colour.origins import given_reasons, how_to_appeal
 from issuer.errors import TooManyCodesError
 from issuer.people.own import decide
 from issuer.people.people import SUBJECT_BYTES, People
-from issuer.rules.ruletypes import Verdict
+from issuer.rules.ruletypes import Texts, Verdict
 from issuer.storage.store import read_store
 from issuer.storage.tx import Done, Tx
 from issuer.storage.writer import Writer
 from verifier.claims import Colour
 from verifier.transport import encode_text
 
-__all__ = ["ByIdentityNumber", "ByNameAndPhone", "Clerk", "Desk", "Whom"]
+__all__ = ["ByIdentityNumber", "ByNameAndPhone", "Clerk", "Desk", "Explained", "Whom"]
 
 _IDENTITY: Final = frozenset({Field.NAME, Field.PHONE, Field.ID_NUMBER})
 _DECISION: Final = frozenset({Field.COLOUR, Field.REASONS})
@@ -58,6 +58,18 @@ class Clerk:
     principal: str
     organisation: str
     case: str
+
+
+class Explained(NamedTuple):
+    """The value of `Field.REASONS`: what the clerk reads out to somebody without a phone.
+
+    *changes_at*: UNIX seconds, when the colour becomes another one by itself, if ever.
+    """
+
+    reasons: tuple[Texts, ...]
+    what_to_do: Texts
+    how_to_appeal: Texts
+    changes_at: int | None
 
 
 class Desk:
@@ -160,12 +172,18 @@ class Desk:
             return decide(tx, subject)
 
         decision = self._writer.run(work, now=self._clock())
-        rules = self._writer.authority.rules
+        rules, contact = self._writer.authority.rules, self._writer.authority.issuer.contact
         colour = (
             Verdict.PENDING if decision.colour is None else Verdict[Colour(decision.colour).name]
         )
-        reasons = tuple(given.texts(rules) for given in given_reasons(decision.reasons))
-        return {Field.COLOUR: colour, Field.REASONS: reasons}
+        reasons = given_reasons(decision.reasons)
+        explained = Explained(
+            tuple(given.texts(rules) for given in reasons),
+            rules.what_to_do[colour],
+            how_to_appeal(reasons, contact),
+            decision.changes_at,
+        )
+        return {Field.COLOUR: colour, Field.REASONS: explained}
 
     def _printed(self, subject: bytes, idempotency_key: str) -> dict[Field, object]:
         request = CodeRequest(subject, idempotency_key)

@@ -179,6 +179,9 @@ async def test_story_of_a_person(each_site: Site) -> None:
     assert colour.json["changes_at"] == "2020-12-27T00:00:00+08:00"
     assert [reason["rule"] for reason in colour.json["reasons"]] == ["red-symptom"]
     assert "发热" in colour.json["reasons"][0]["zh"]
+    contact = site.desk.writer.authority.issuer.contact
+    assert contact in colour.json["how_to_appeal"]["zh"]
+    assert contact in colour.json["how_to_appeal"]["en"]
     with site.desk.engine.connect() as connection:
         superseded = connection.exec_driver_sql("SELECT count(*) FROM status_change").scalar_one()
     assert superseded == len(keys)

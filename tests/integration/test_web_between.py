@@ -104,6 +104,8 @@ async def test_notice_over_http_turns_the_traveller_red_and_names_the_region(
         assert reason["origins"] == [HEILONGJIANG]
         assert "黑龙江" in reason["zh"]
         assert "Heilongjiang" in reason["en"]
+        assert shown["how_to_appeal"]["zh"].startswith("黑龙江省提供的信息如有误")
+        assert shown["how_to_appeal"]["en"].startswith("What Heilongjiang reported")
 
 
 async def test_notice_has_its_effect_without_anybody_asking(tmp_path: Path) -> None:

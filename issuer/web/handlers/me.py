@@ -17,7 +17,7 @@ from issuer.codes.issue import MAX_CODES, MAX_DAYS, CodeRequest, Withheld
 from issuer.colour.decisions import Decision
 from issuer.colour.declare import MAX_DECLARED, Declared
 from issuer.colour.evidence import Kind
-from issuer.colour.origins import given_reasons
+from issuer.colour.origins import given_reasons, how_to_appeal
 from issuer.colour.regions import parse_place
 from issuer.errors import InputError
 from issuer.people.own import decide, declare
@@ -62,6 +62,7 @@ class MyColour(Out):
     colour: Literal["green", "yellow", "red", "pending"]
     reasons: list[ColourReason]
     what_to_do: Languages
+    how_to_appeal: Languages
     decided_at: str
     changes_at: str | None
     rule_set: str
@@ -72,20 +73,23 @@ class MyColour(Out):
 async def my_colour(call: Call[Nothing, Nothing]) -> MyColour:
     issuing = call.request.app[ISSUING]
     decision = await issuing.run(partial(decide, subject=call.subject))
-    return describe_decision(decision, issuing.writer.authority.rules)
+    authority = issuing.writer.authority
+    return describe_decision(decision, authority.rules, authority.issuer.contact)
 
 
-def describe_decision(decision: Decision, rules: RuleSet) -> MyColour:
-    """A decision in words."""
+def describe_decision(decision: Decision, rules: RuleSet, contact: str) -> MyColour:
+    """A decision in words. *contact*: where to appeal."""
+    reasons = given_reasons(decision.reasons)
     colour = None if decision.colour is None else Colour(decision.colour)
     verdict = Verdict.PENDING if colour is None else Verdict[colour.name]
     return MyColour(
         colour=_COLOURS[verdict],
         reasons=[
             ColourReason(rule=given.rule, origins=list(given.origins), **_both(given.texts(rules)))
-            for given in given_reasons(decision.reasons)
+            for given in reasons
         ],
         what_to_do=Languages(**_both(rules.what_to_do[verdict])),
+        how_to_appeal=Languages(**_both(how_to_appeal(reasons, contact))),
         decided_at=format_instant(decision.decided_at),
         changes_at=None if decision.changes_at is None else format_instant(decision.changes_at),
         rule_set=decision.rule_set,

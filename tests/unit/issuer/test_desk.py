@@ -13,8 +13,9 @@ from audit.record import own_record
 from issuer.codes.issue import MAX_CODES, MAX_HELD, CodeRequest
 from issuer.colour.declare import Declared
 from issuer.colour.evidence import Kind
+from issuer.colour.timeline import end_of_day_after
 from issuer.people.binding import Sessions
-from issuer.people.desk import ByIdentityNumber, ByNameAndPhone, Clerk, Desk, Whom
+from issuer.people.desk import ByIdentityNumber, ByNameAndPhone, Clerk, Desk, Explained, Whom
 from issuer.people.enrolment import Enrolment
 from issuer.people.identity import Identity
 from issuer.people.own import declare
@@ -81,10 +82,28 @@ def test_look_up_by_identity_number_gives_the_allowed_fields(place: Place) -> No
     assert isinstance(opened, Opened)
     assert opened.values[Field.NAME] == "王秀兰"
     assert opened.values[Field.COLOUR] is Verdict.GREEN
-    reasons: Any = opened.values[Field.REASONS]
-    assert [set(reason) for reason in reasons] == [{"zh", "en"}]
+    explained = opened.values[Field.REASONS]
+    assert isinstance(explained, Explained)
+    assert [set(reason) for reason in explained.reasons] == [{"zh", "en"}]
     assert opened.values.keys() == LOOKED_UP
     assert opened.values[Field.SURVEY] == ()
+
+
+def test_look_up_for_paper_tells_all_that_the_person_needs_to_know(place: Place) -> None:
+    """Who is red and has no phone hears why, what to do, until when, and where to appeal."""
+    said = [Declared(Kind.SYMPTOM, "fever", NOW)]
+    place.back.writer.run(lambda tx: declare(tx, place.grandmother, said), now=NOW)
+    fields = frozenset({Field.COLOUR, Field.REASONS})
+    opened = place.desk.look_up(CLERK, Purpose.DESK_ISSUE, ByIdentityNumber(NUMBER), fields)
+    assert isinstance(opened, Opened)
+    assert opened.values[Field.COLOUR] is Verdict.RED
+    explained = opened.values[Field.REASONS]
+    assert isinstance(explained, Explained)
+    authority = place.back.writer.authority
+    assert explained.reasons == (authority.rules.rule("red-symptom").reason,)
+    assert explained.what_to_do == authority.rules.what_to_do[Verdict.RED]
+    assert authority.issuer.contact in explained.how_to_appeal["zh"]
+    assert explained.changes_at == end_of_day_after(NOW, 14)
 
 
 def test_look_up_by_name_and_phone(place: Place) -> None:
