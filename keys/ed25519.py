@@ -2,9 +2,7 @@
 
 from typing import Final, NewType
 
-from nacl import bindings
-from nacl.exceptions import BadSignatureError, CryptoError
-
+from keys import sodium
 from keys.errors import PublicKeyError, SignatureError
 
 __all__ = [
@@ -34,7 +32,7 @@ def parse_public_key(data: bytes) -> PublicKey:
     """
     if len(data) != PUBLIC_KEY_BYTES:
         raise PublicKeyError(f"a public key has 32 bytes, not {len(data)}")
-    if not bindings.crypto_core_ed25519_is_valid_point(data):
+    if not sodium.is_valid_point(data):
         raise PublicKeyError("not a point of the main subgroup")
     return PublicKey(data)
 
@@ -60,7 +58,5 @@ def verify_signed(signed: bytes, public_key: PublicKey) -> None:
     Raises:
         SignatureError: The first 64 bytes are no valid signature over the others.
     """
-    try:
-        bindings.crypto_sign_open(signed, public_key)
-    except (BadSignatureError, CryptoError) as error:
-        raise SignatureError("the signature does not verify") from error
+    if not sodium.verifies(signed, public_key):
+        raise SignatureError("the signature does not verify")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from nacl import bindings
+from keys.sodium import sha256
 
 __all__ = ["KID_BYTES", "cose_key", "kid", "thumbprint"]
 
@@ -20,7 +20,7 @@ def cose_key(public_key: bytes) -> bytes:
 
 def thumbprint(public_key: bytes) -> bytes:
     """32 bytes, SHA-256 over the key's required members. Source: RFC 9679 §3."""
-    return bindings.crypto_hash_sha256(cose_key(public_key))
+    return sha256(cose_key(public_key))
 
 
 def kid(public_key: bytes) -> bytes:

@@ -12,12 +12,11 @@ twice. Who holds a list issued at *base* or later lays the delta over it, and ha
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from nacl import bindings
-
 from keys import cbor
 from keys.cose import MessageSigner, sign_sign1
 from keys.dataclasses import dataclass, field
 from keys.errors import CborError
+from keys.sodium import sha256
 from keys.trustlist import ListedKey, TrustList
 from verifier.errors import (
     SnapshotError,
@@ -149,7 +148,7 @@ def accept_delta(
         StatusListRollbackError: Older than the one held.
         StatusListError: As `verify_delta`.
     """
-    if bindings.crypto_hash_sha256(data) != snapshot.delta:
+    if sha256(data) != snapshot.delta:
         raise SnapshotError("the delta is not the one that the snapshot names")
     new = verify_delta(data, trust, now=now)
     if new.region != snapshot.region:

@@ -15,12 +15,11 @@ from itertools import product
 from operator import or_
 from typing import Final
 
-from nacl import bindings
-
 from keys import cbor
 from keys.cose import MessageSigner, sign_sign1
 from keys.dataclasses import dataclass, field
 from keys.errors import CborError
+from keys.sodium import sha256
 from keys.trustlist import ListedIssuer, ListedKey, TrustList
 from verifier.errors import (
     SnapshotError,
@@ -156,8 +155,7 @@ def pack_statuses(statuses: Mapping[int, Status], *, entries: int = DEFAULT_ENTR
 
 def contents_digest(packed: bytes) -> bytes:
     """32 bytes that name the contents of a list, however they were signed and compressed."""
-    digest: bytes = bindings.crypto_hash_sha256(packed)
-    return digest
+    return sha256(packed)
 
 
 def sign_status_list(  # noqa: PLR0913 - a token has this many members
@@ -239,7 +237,7 @@ def _read(data: bytes, trust: TrustList) -> tuple[StatusList, ListedKey]:
         ttl=min(ttl, MAX_LIST_AGE_S),
         bits=bits,
         packed=inflate(lst, max_bytes=MAX_ENTRIES * bits // 8),
-        sha256=bindings.crypto_hash_sha256(data),
+        sha256=sha256(data),
     )
     return status_list, key
 
@@ -309,7 +307,7 @@ def peek_status_list(data: bytes, *, list_number: int) -> StatusList:
     if not sub.endswith(f"/{list_number}.cwt"):
         raise StatusListScopeError(f"another list in the place of list {list_number}")
     packed = inflate(lst, max_bytes=MAX_ENTRIES * bits // 8)
-    digest = bindings.crypto_hash_sha256(data)
+    digest = sha256(data)
     return StatusList(list_number, "", issued_at, exp, ttl, bits, packed, digest)
 
 
