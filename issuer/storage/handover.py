@@ -2,7 +2,9 @@
 
 A transaction that changes people's records stages its events in `outbox`, so that what is in the
 database and what is in the log cannot part for good. `settle` appends them; whatever a caller
-waits for is released only after it returned. Shell. The invariants: docs/spec/issuing.md.
+waits for is released only after it returned. The log has everything in the order of the
+transactions, whichever process wrote them: what another one still owes is appended before what
+came after it. Shell. The invariants: docs/spec/issuing.md.
 """
 
 from collections.abc import Iterable
@@ -15,11 +17,11 @@ from audit.events import Event, decode_event, encode_event
 from issuer.errors import IntegrityError, LogBehindError
 from issuer.storage.core import Secrets
 from issuer.storage.sealing import mac
-from issuer.storage.store import Store
+from issuer.storage.store import Row, Store
 
 __all__ = ["EventLog", "Handover", "Staged", "staged"]
 
-_NEXT: Final = "SELECT coalesce(max(sequence), 0) + 1 FROM outbox"
+_SEQUENCES: Final = "SELECT sequence FROM outbox"
 _INSERT: Final = "INSERT INTO outbox (sequence, tree_size, events, mac) VALUES (?, ?, ?, ?)"
 _DELETE: Final = "DELETE FROM outbox WHERE sequence = ?"
 _ALL: Final = "SELECT sequence, tree_size, events, mac FROM outbox ORDER BY sequence"
@@ -56,82 +58,92 @@ def staged(store: Store, secrets: Secrets) -> list[Staged]:
     Raises:
         IntegrityError: A row is not as the issuer wrote it.
     """
-    found = []
-    for sequence, tree_size, blob, tag in store.rows(_ALL):
-        if mac(secrets.rows, "outbox", (sequence, tree_size, blob)) != tag:
-            raise IntegrityError(f"outbox row {sequence} was changed")
-        bodies = cbor2.loads(blob)
-        found.append(Staged(sequence, tree_size, list(map(decode_event, bodies)), bodies))
-    return found
+    return [_staged(row, secrets) for row in store.rows(_ALL)]
+
+
+def _staged(row: Row, secrets: Secrets) -> Staged:
+    sequence, tree_size, blob, tag = row
+    if mac(secrets.rows, "outbox", (sequence, tree_size, blob)) != tag:
+        raise IntegrityError(f"outbox row {sequence} was changed")
+    bodies = cbor2.loads(blob)
+    return Staged(sequence, tree_size, list(map(decode_event, bodies)), bodies)
 
 
 class Handover:
     """Stages and settles for one writer. Not for several threads at once."""
 
-    __slots__ = ("_done", "_doubted", "_log", "_pending", "_secrets", "_size", "_staging")
+    __slots__ = ("_last", "_log", "_secrets", "_settled", "_size")
 
     def __init__(self, log: EventLog, secrets: Secrets) -> None:
         self._log = log
         self._secrets = secrets
         self._size = log.size()
-        self._staging: Staged | None = None
-        self._doubted: Staged | None = None  # its commit failed, and may stand all the same
-        self._pending: list[Staged] = []
-        self._done: list[int] = []  # in the log, and still in the outbox
+        self._last = 0  # row of the outbox, as the present transaction sees it
+        self._settled: set[int] = set()  # rows of the outbox that the log is known to hold
 
-    def stage(self, store: Store, events: list[Event]) -> None:
+    def owed(self, store: Store) -> list[Staged]:
+        """What stands in the outbox and may not be in the log yet, oldest first.
+
+        By another process, or by a commit of ours that failed and stands all the same. Ask before
+        the work of each transaction.
+
+        Raises:
+            IntegrityError: One of these rows was changed.
+        """
+        there = {sequence for (sequence,) in store.rows(_SEQUENCES)}
+        self._last = max(there, default=0)
+        self._settled &= there
+        unknown = there - self._settled
+        rows = store.rows(_ALL) if unknown else []
+        return [_staged(row, self._secrets) for row in rows if row[0] in unknown]
+
+    def stage(self, store: Store, events: list[Event]) -> list[Staged]:
         """Write *events* in the caller's transaction, in the place of those settled before.
 
         One row stays behind when all is settled: it remembers how large the log was.
         """
         if not events:
-            return
-        ((sequence,),) = store.rows(_NEXT)
+            return []
+        sequence = self._last + 1
         bodies = list(map(encode_event, events))
         blob = cbor2.dumps(bodies)
         tag = mac(self._secrets.rows, "outbox", (sequence, self._size, blob))
-        store.many(_DELETE, [(done,) for done in self._done])
+        store.many(_DELETE, [(settled,) for settled in self._settled])
         store.run(_INSERT, (sequence, self._size, blob, tag))
-        self._staging = Staged(sequence, self._size, events, bodies)
+        return [Staged(sequence, self._size, events, bodies)]
 
-    def committed(self) -> None:
-        """The transaction that staged is durable: its events are owed to the log."""
-        if self._staging is not None:
-            self._done.clear()
-            self._pending.append(self._staging)
-            self._staging = None
+    def settle(self, owed: list[Staged], own: list[Staged], *, now: int) -> int:
+        """Append what is owed and then our own, once it is committed; how much had been owed.
 
-    def failed(self) -> None:
-        """The transaction failed. If it had staged, it failed at its commit: that may stand."""
-        self._doubted, self._staging = self._staging or self._doubted, None
-
-    def look_back(self, store: Store) -> None:
-        """Owe what a failed commit left in the outbox, if it stands. Before the next work.
+        On an error it stays in the outbox, and nothing is released.
 
         Raises:
-            IntegrityError: A row of the outbox was changed.
-        """
-        doubted = self._doubted
-        if doubted is None:
-            return
-        if any(row.bodies == doubted.bodies for row in staged(store, self._secrets)):
-            self._pending.append(doubted)
-        self._doubted = None
-
-    def settle(self, *, now: int) -> None:
-        """Append what is owed, oldest first. On an error it is still owed, and nothing is released.
-
-        Raises:
+            LogBehindError: The log is smaller than it once was.
             AuditError: The log does not take it.
         """
-        if not self._pending:
-            return
-        events = [event for row in self._pending for event in row.events]
-        bodies = [body for row in self._pending for body in row.bodies]
-        indices = self._log.append(events, now=now, bodies=bodies)
-        self._size = max(self._size, max(indices) + 1)
-        self._done += [row.sequence for row in self._pending]
-        self._pending.clear()
+        ids = {event.event_id for row in owed for event in row.events}
+        known = self._log.knows(ids) if ids else set()
+        if known != ids:
+            self._require_whole(owed)
+        rows = [*owed, *own]
+        logged = [
+            (event, body)
+            for row in rows
+            for event, body in zip(row.events, row.bodies, strict=True)
+            if event.event_id not in known
+        ]
+        if logged:
+            events, bodies = zip(*logged, strict=True)
+            indices = self._log.append(events, now=now, bodies=bodies)
+            self._size = max(self._size, max(indices) + 1)
+        self._settled.update(row.sequence for row in rows)
+        return len(ids - known)
+
+    def _require_whole(self, owed: list[Staged]) -> None:
+        self._size = self._log.size()
+        largest = max(row.tree_size for row in owed)
+        if self._size < largest:
+            raise LogBehindError(f"the log has {self._size} entries, once it had {largest}")
 
     def require_known(self, event_ids: list[bytes]) -> None:
         """Refuse to release what the log does not hold.
@@ -141,23 +153,3 @@ class Handover:
         """
         if event_ids and not set(event_ids) <= self._log.knows(event_ids):
             raise LogBehindError("a batch of codes is not in the log: recover before releasing it")
-
-    def recover(self, store: Store, *, now: int) -> int:
-        """Append whatever an earlier run, or another process, still owed; how many events that was.
-
-        Raises:
-            LogBehindError: The log is smaller than it once was.
-            IntegrityError: A row of the outbox was changed.
-        """
-        rows = staged(store, self._secrets)
-        largest = max((row.tree_size for row in rows), default=0)
-        self._size = self._log.size()
-        if self._size < largest:
-            raise LogBehindError(f"the log has {self._size} entries, once it had {largest}")
-        ids = {event.event_id for row in rows for event in row.events}
-        owed = ids - self._log.knows(ids)
-        self._pending = rows if owed else []
-        if not owed:
-            self._done = [row.sequence for row in rows]
-        self.settle(now=now)
-        return len(owed)

@@ -1,8 +1,8 @@
 """The one writer: a transaction, then the log, then the answer. Shell.
 
 Whatever changes people's records goes through `Writer.run`, so nothing can be released of which
-the log does not know. A failure between the two leaves events owed: the next run appends them
-first, and `recover` does so after a crash.
+the log does not know. A failure between the two leaves events owed: the next run of any process
+appends them first, and `recover` does so after a crash.
 """
 
 import os
@@ -57,8 +57,10 @@ class Writer:
             LogBehindError: The log holds less than it once did.
             IntegrityError: The outbox was changed.
         """
-        with self._lock, write_store(self.engine) as store:
-            return self._handover.recover(store, now=now)
+        with self._lock:
+            with write_store(self.engine) as store:
+                owed = self._handover.owed(store)
+            return self._handover.settle(owed, [], now=now)
 
     def run(self, work: Callable[[Tx], Done[T]], *, now: int) -> T:
         """Run *work* in a transaction of its own; its value, once everything is durable.
@@ -69,18 +71,13 @@ class Writer:
                 are appended before the next answer.
         """
         with self._lock:
-            try:
-                with write_store(self.engine) as store:
-                    self._handover.look_back(store)
-                    self.authority = refreshed(store, self.authority)
-                    tx = Tx(store, self.secrets, self.authority, now, self._randomness)
-                    done = work(tx)
-                    self._handover.stage(store, list(done.events))
-            except BaseException:
-                self._handover.failed()
-                raise
+            with write_store(self.engine) as store:
+                owed = self._handover.owed(store)
+                self.authority = refreshed(store, self.authority)
+                tx = Tx(store, self.secrets, self.authority, now, self._randomness)
+                done = work(tx)
+                own = self._handover.stage(store, list(done.events))
             self.authority = done.authority or self.authority
-            self._handover.committed()
-            self._handover.settle(now=now)
+            self._handover.settle(owed, own, now=now)
             self._handover.require_known(list(done.repeated))
             return done.value

@@ -1,6 +1,6 @@
 """Between the two commits: what is owed to the log is paid before anything is released."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,10 +8,9 @@ import pytest
 from sqlalchemy import Engine
 
 from audit.database import create_tables, open_engine
-from audit.events import Kind
+from audit.events import Event, Kind
 from audit.log import Log
 from audit.models import metadata as audit_metadata
-from issuer.codes.issue import CodeRequest, Issued
 from issuer.errors import IntegrityError, LogBehindError
 from issuer.storage import writer as writer_module
 from issuer.storage.core import Secrets
@@ -24,6 +23,7 @@ from tests.issuing_support import (
     authority,
     contact,
     desk,
+    entered,
     signer,
     subject,
 )
@@ -182,18 +182,33 @@ def test_recovery_under_other_secrets_refuses(office: Desk) -> None:
 def test_a_repeated_batch_is_not_released_before_the_log_has_it(
     office: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process crashed between its commits: its batch waits for recovery."""
+    """Another process died between its commits: whoever asks again gets the codes all the same."""
     office.residents(1)
     with monkeypatch.context() as patched:
         patched.setattr(office.log, "append", _gone)
         with pytest.raises(SystemExit):
             office.paper(0)
     office.writer = reopened(office)
-    with pytest.raises(LogBehindError, match="recover"):
-        office.paper(0)
-    office.writer.recover(now=NOW)
-    (result,) = office.issue(CodeRequest(subject(0), "paper"))
-    assert isinstance(result, Issued)
+    (made,) = office.paper(0)
+    assert made.repeated
+    assert office.log.knows([made.event_id]) == {made.event_id}
+
+
+def test_a_repeated_batch_that_no_log_has_is_not_released(office: Desk, tmp_path: Path) -> None:
+    """The log is another one, or lost its end: its codes are nobody's."""
+    office.residents(1)
+    office.paper(0)
+    with write_store(office.engine) as store:
+        store.run("DELETE FROM outbox")
+    other = open_engine(f"sqlite:///{tmp_path}/other.db")
+    try:
+        create_tables(other, audit_metadata)
+        log = Log(other, signer("checkpoint"), "celadon.test/log")
+        office.writer = Writer(office.engine, log, SECRETS, office.writer.authority)
+        with pytest.raises(LogBehindError, match="recover"):
+            office.paper(0)
+    finally:
+        other.dispose()
 
 
 def test_a_transaction_that_fails_owes_nothing(office: Desk) -> None:
@@ -217,3 +232,49 @@ def test_two_writers_in_turn_never_use_a_position_twice(engine_url: str, tmp_pat
         for number in range(12):
             (one, two)[number % 2].paper(number)
         assert one.findings() == []
+
+
+def test_what_another_process_did_before_stands_before_in_the_log(
+    engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is slow in one process: the other one's later decision does not overtake."""
+    with (
+        desk(engine_url, tmp_path, authority=authority()) as slow,
+        desk(engine_url, tmp_path, authority=authority(), name="two", adopted=False) as other,
+    ):
+        slow.residents(1)
+        append = slow.log.append
+
+        def late(events: Iterable[Event], *, now: int, bodies: Iterable[bytes]) -> list[int]:
+            other.record(entered(0))
+            return append(events, now=now, bodies=bodies)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(slow.log, "append", late)
+            slow.record(contact(0))
+        assert slow.findings() == []
+        for key in ("once", "twice"):
+            slow.paper(0, key=key)
+        assert outbox(slow) == 1
+
+
+def test_the_same_request_in_two_processes_at_once_gets_the_same_codes(
+    engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has made the batch and not told the log yet when the other one finds it."""
+    with (
+        desk(engine_url, tmp_path, authority=authority()) as slow,
+        desk(engine_url, tmp_path, authority=authority(), name="two", adopted=False) as other,
+    ):
+        slow.residents(1)
+        append, found = slow.log.append, []
+
+        def late(events: Iterable[Event], *, now: int, bodies: Iterable[bytes]) -> list[int]:
+            found.extend(other.paper(0))
+            return append(events, now=now, bodies=bodies)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(slow.log, "append", late)
+            (made,) = slow.paper(0)
+        assert [(again.codes, again.repeated) for again in found] == [(made.codes, True)]
+        assert slow.findings() == []
