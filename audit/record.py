@@ -27,7 +27,7 @@ _CHINA: Final = timezone(timedelta(hours=8))
 _Both: TypeAlias = tuple[str, str]  # Chinese, English
 
 PURPOSES: Final[Mapping[Purpose, _Both]] = {
-    Purpose.HOSPITAL_LOOK_UP: ("医院无码通道查询", "look-up in a hospital's no-code lane"),
+    Purpose.HOSPITAL_LOOK_UP: ("医院无健康码绿色通道查询", "look-up in a hospital's no-code lane"),
     Purpose.DESK_ISSUE: ("窗口代办纸质码", "printing a paper code at a desk"),
     Purpose.CONTACT_TRACING: ("密切接触者追踪", "contact tracing"),
     Purpose.APPEAL: ("申诉处理", "handling an appeal"),
@@ -94,7 +94,8 @@ class Access:
 
     def zh(self) -> str:
         """A sentence for the person, in Chinese."""
-        who = f"{self.organisation_zh}（{ROLES[self.role][0] if self.role else '身份未知'}）"
+        role = ROLES[self.role][0] if self.role else "身份未知"
+        who = role if self.role is Role.PERSON else f"{self.organisation_zh}（{role}）"
         what = "、".join(FIELDS[field][0] for field in self.fields)
         line = f"{self._time()}  {who}  目的：{PURPOSES[self.purpose][0]}  内容：{what}"
         case = f"  事由编号：{self.case}" if self.case else ""
@@ -103,7 +104,8 @@ class Access:
 
     def en(self) -> str:
         """The same sentence in English."""
-        who = f"{self.organisation_en} ({ROLES[self.role][1] if self.role else 'unknown'})"
+        role = ROLES[self.role][1] if self.role else "unknown"
+        who = role if self.role is Role.PERSON else f"{self.organisation_en} ({role})"
         what = ", ".join(FIELDS[field][1] for field in self.fields)
         line = f"{self._time()}  {who}  purpose: {PURPOSES[self.purpose][1]}  fields: {what}"
         case = f"  case: {self.case}" if self.case else ""

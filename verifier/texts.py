@@ -55,11 +55,11 @@ COLOURS: Final[Mapping[Colour, Bilingual]] = {
 }
 
 #: Said wherever a colour other than green is shown.
-NOT_A_DIAGNOSIS: Final = Bilingual("颜色不是诊断。", "A colour is not a diagnosis.")
+NOT_A_DIAGNOSIS: Final = Bilingual("健康码颜色不是诊断结论。", "A colour is not a diagnosis.")
 
 #: Said wherever nobody may be turned away for a code.
 CARE_FIRST: Final = Bilingual(
-    "请先救治，绝不因健康码拒绝。", "Care comes first: nobody is refused it for a code."
+    "请先救治，不得以健康码为由推诿、拒诊。", "Care comes first: nobody is refused it for a code."
 )
 
 _DESK: Final = Bilingual("或到人工通道办理", "or use the staffed desk")
@@ -120,7 +120,7 @@ TEXTS: Final[Mapping[str, Bilingual]] = {
         "or use the staffed desk.",
     ),
     Reason.REPEATED: Bilingual(
-        f"该码刚刚已被使用。{_FRESH.zh}", f"This code was shown here just now. {_FRESH.en}"
+        f"该码刚刚在此出示过。{_FRESH.zh}", f"This code was shown here just now. {_FRESH.en}"
     ),
     Reason.CLOCK: Bilingual(
         "本机时间早于已签发的名单，时间有误。请校准本机时间，其间由工作人员人工核验。",
@@ -128,11 +128,11 @@ TEXTS: Final[Mapping[str, Bilingual]] = {
         "clock; until then staff decide by hand.",
     ),
     Reason.STALE_TRUST: Bilingual(
-        f"签发机构名单已超过24小时。{_LISTS.zh}",
+        f"签发机构名单已超过24小时未更新。{_LISTS.zh}",
         f"The list of issuers is over 24 h old. {_LISTS.en}",
     ),
     Reason.STALE_STATUS: Bilingual(
-        f"状态名单已超过24小时。{_LISTS.zh}", f"The status list is over 24 h old. {_LISTS.en}"
+        f"状态名单已超过24小时未更新。{_LISTS.zh}", f"The status list is over 24 h old. {_LISTS.en}"
     ),
     Reason.NO_STATUS: Bilingual(
         f"本机没有该码的状态名单。{_LISTS.zh}",
@@ -149,7 +149,7 @@ TEXTS: Final[Mapping[str, Bilingual]] = {
         f"签发密钥不在有效期内。{_FRESH.zh}", f"Its issuer's key is not in force now. {_FRESH.en}"
     ),
     Reason.ISSUER_ENDED: Bilingual(
-        "该地健康码已停用。请改用接续的健康码，或到人工通道办理。",
+        "该地健康码已停用。请改用新启用的健康码，或到人工通道办理。",
         "This city's code has ended. Ask for a code of its successor, or use the staffed desk.",
     ),
     Local.SEVERAL: Bilingual(

@@ -94,7 +94,7 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         "Content-Type 须为 application/json。", "The Content-Type must be application/json."
     ),
     Problem.ENCODED_BODY: Text(
-        "不接受压缩的请求内容。", "Compressed or otherwise encoded bodies are not accepted."
+        "不接受压缩或另行编码的请求内容。", "Compressed or otherwise encoded bodies are not accepted."
     ),
     Problem.BAD_REQUEST: Text("请求有误。", "The request is not well-formed."),
     Problem.BAD_QUERY: Text(
@@ -156,7 +156,7 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         "Data is still missing, so no code can be made yet: try again later or ask the staff.",
     ),
     Problem.ISSUER_ENDED: Text(
-        "本地健康码已停用，请申领接续的健康码，或到人工窗口办理。",
+        "本地健康码已停用，请申领新启用的健康码，或到服务窗口办理。",
         "This city's health code has ended: get a code of its successor, or ask the staff.",
     ),
     Problem.TOO_MANY: Text("一次请求的数量过多。", "Too many at once."),
@@ -167,8 +167,9 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         " again once some have ended.",
     ),
     Problem.NOTHING_TO_APPEAL: Text(
-        "目前的判定不依据该地区提供的、尚可申诉的信息。",
-        "The present decision rests on nothing from that region that can still be contested.",
+        "目前的判定没有依据该地区提供且仍可申诉的信息。如认为判定有误，请到服务窗口申诉。",
+        "The present decision rests on nothing from that region that can still be contested. If you"
+        " think that it is wrong, appeal at a service desk.",
     ),
     Problem.REGION_NOTICE_REFUSED: Text(
         "地区间通知无法接受。", "The notice between regions is not accepted."

@@ -144,11 +144,11 @@ _STATES: Final = {
         "The region that the information came from has to answer before the deadline.",
     ),
     State.UPHELD: Text(
-        "来源地区认为信息无误，判定维持。",
+        "来源地区认为信息无误，维持原判定。",
         "The region says that its information is right. The decision stands.",
     ),
     State.CORRECTED: Text(
-        "来源地区已撤回信息，您的判定已重新作出。",
+        "来源地区已撤回信息，已为您重新判定。",
         "The region took its information back, and your colour was decided anew.",
     ),
     State.LAPSED: Text(

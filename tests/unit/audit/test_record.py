@@ -58,7 +58,7 @@ def test_own_record_in_both_languages_reads_as_a_sentence(door: Door) -> None:
     """Organisation, role, purpose and fields in the person's words, in the local time."""
     first, refused, own = (access for access, _ in record_of(door))
     assert first.zh() == (
-        "2020-12-13 13:00  西安市第四医院（窗口工作人员）  目的：医院无码通道查询"
+        "2020-12-13 13:00  西安市第四医院（窗口工作人员）  目的：医院无健康码绿色通道查询"
         "  内容：健康码颜色、姓名  事由编号：GL-20201213-0042"
     )
     assert first.en() == (
@@ -67,7 +67,7 @@ def test_own_record_in_both_languages_reads_as_a_sentence(door: Door) -> None:
     )
     assert refused.zh().endswith("  已拒绝：授权不含这些内容")
     assert refused.en().endswith("  refused: the authorisation was not for these fields")
-    assert own.zh().endswith("本人（本人）  目的：查看本人记录  内容：访问记录")
+    assert own.zh() == "2020-12-13 13:00  本人  目的：查看本人记录  内容：访问记录"
 
 
 def test_own_record_names_no_member_of_staff(door: Door) -> None:

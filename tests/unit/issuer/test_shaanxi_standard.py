@@ -65,6 +65,15 @@ def test_shaanxi_no_symptom_for_14_days_is_green(symptom: str) -> None:
     assert colour(last, now=TODAY + DAY).colour is Colour.GREEN
 
 
+def test_shaanxi_green_again_says_nothing_untrue() -> None:
+    """Who was a contact 15 days ago is not told that no exposure is known at all."""
+    outcome = colour(record(Kind.CONTACT, "confirmed", at=NOW - 15 * DAY))
+    assert codes(outcome) == ("nothing-known",)
+    (reason,) = outcome.reasons
+    assert "近14天内未发现暴露在新冠病毒污染的环境中" in reason.text["zh"]
+    assert "In the last 14 days no exposure" in reason.text["en"]
+
+
 def test_shaanxi_green_may_pass() -> None:
     """该人群赋予绿码，人员可以凭码通行."""
     assert to_do(colour())["zh"] == "可以凭码通行。"

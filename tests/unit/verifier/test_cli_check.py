@@ -132,7 +132,7 @@ def test_checkpoint_says_that_red_is_not_a_diagnosis(command: Run) -> None:
     """Where a colour is shown to be acted upon, it says what it is not."""
     out = command("check", "--profile", "checkpoint", RED).out
     assert "红码" in out
-    assert "颜色不是诊断" in out
+    assert "健康码颜色不是诊断结论" in out
     assert "not a diagnosis" not in command("check", "--profile", "checkpoint", GREEN).out
 
 
@@ -502,7 +502,7 @@ def test_code_of_a_city_that_ended_names_whose_to_get(tmp_path: Path) -> None:
     said = command(old)
     assert said.out == (
         "? 请再核验 CHECK AGAIN  "
-        "该地健康码已停用。请改用接续的健康码，或到人工通道办理。请申领陕西健康码。 "
+        "该地健康码已停用。请改用新启用的健康码，或到人工通道办理。请申领陕西健康码。 "
         "This city's code has ended. Ask for a code of its successor, or use the staffed desk. "
         "Get a code of Shaanxi.\n"
     )
