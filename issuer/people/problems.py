@@ -94,7 +94,8 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         "Content-Type 须为 application/json。", "The Content-Type must be application/json."
     ),
     Problem.ENCODED_BODY: Text(
-        "不接受压缩或另行编码的请求内容。", "Compressed or otherwise encoded bodies are not accepted."
+        "不接受压缩或另行编码的请求内容。",
+        "Compressed or otherwise encoded bodies are not accepted.",
     ),
     Problem.BAD_REQUEST: Text("请求有误。", "The request is not well-formed."),
     Problem.BAD_QUERY: Text(
