@@ -33,7 +33,7 @@ from issuer.colour.policy import (
 from issuer.colour.reassess import run_jobs, run_windows
 from issuer.colour.risk import sign_risk_table
 from issuer.errors import NotReadyError
-from issuer.keyroom import Clock, KeyRoom, newest_signer
+from issuer.keyroom import Clock, KeyRoom, newest_signer, newest_signer_or_stopped
 from issuer.models import metadata
 from issuer.people.binding import Sessions
 from issuer.people.desk import Desk
@@ -284,7 +284,7 @@ def office(  # noqa: PLR0913 - the last three are for tests and for whoever adop
             policy = in_force(room.trust)
         if policy is None:
             raise NotReadyError("no rules are in force yet: celadon adopt")
-        evidence_key = newest_signer(keystore, Purpose.EVIDENCE, region, clock)
+        evidence_key = newest_signer_or_stopped(keystore, Purpose.EVIDENCE, region, clock)
         writer = Writer(engine, log, secrets, _authority(settings, room, policy, evidence_key))
         if not restored:
             issuer = writer.authority.issuer

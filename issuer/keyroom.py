@@ -16,7 +16,8 @@ import structlog
 from audit.events import EVENT_ID_BYTES, Event, Kind
 from issuer.errors import NotReadyError
 from issuer.settings import Settings
-from keys.errors import KeyLifecycleError, TrustListError
+from keys.cose import MessageSigner
+from keys.errors import KeyLifecycleError, KeyStateError, TrustListError
 from keys.keyring import Keyring
 from keys.lifecycle import KeyInfo, KeyState, Purpose
 from keys.recorded import RecordedSigner
@@ -26,7 +27,7 @@ from keys.trustlist import ListedIssuer, TrustList, decode_roots
 from keys.trustplace import ROOTS_FILE, TRUST_LIST_FILE
 from keys.trustupdate import accept_trust_list
 
-__all__ = ["Clock", "KeyRoom", "key_events", "newest_signer"]
+__all__ = ["Clock", "KeyRoom", "key_events", "newest_signer", "newest_signer_or_stopped"]
 
 Clock: TypeAlias = Callable[[], int]
 
@@ -71,6 +72,49 @@ def newest_signer(ring: Keyring, purpose: Purpose, region: str, clock: Clock) ->
         if info.purpose is purpose and info.state is KeyState.ACTIVE and in_window:
             return ring.signer(info.kid, purpose=purpose, region=region, clock=clock)
     raise NotReadyError(f"the keystore has no active {purpose} key: celadon keys new")
+
+
+class _StoppedSigner:
+    """In the place of a signer, where no key may sign: names the last one that did, and refuses.
+
+    So that a key that was stopped keeps an issuer neither from running on nor from opening.
+    """
+
+    __slots__ = ("_info", "kid", "public_key")
+
+    def __init__(self, info: KeyInfo) -> None:
+        self._info = info
+        self.kid = info.kid
+        self.public_key = info.public_key
+
+    def sign(self, message: bytes) -> bytes:  # noqa: ARG002 - none is signed
+        """Refuses.
+
+        Raises:
+            KeyStateError: Always.
+        """
+        info = self._info
+        raise KeyStateError(
+            f"key {info.kid.hex()} is {info.state}, and no other {info.purpose} key may sign"
+        )
+
+
+def newest_signer_or_stopped(
+    ring: Keyring, purpose: Purpose, region: str, clock: Clock
+) -> MessageSigner:
+    """As `newest_signer`; where none may sign, a stand-in for the last key that did.
+
+    Raises:
+        NotReadyError: None ever did.
+    """
+    try:
+        return newest_signer(ring, purpose, region, clock)
+    except NotReadyError:
+        for info in reversed(ring.keys()):
+            states = {moved.state for moved in info.history}
+            if info.purpose is purpose and KeyState.ACTIVE in states:
+                return _StoppedSigner(info)
+        raise
 
 
 class KeyRoom:

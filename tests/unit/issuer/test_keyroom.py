@@ -302,6 +302,19 @@ def test_issuer_without_an_evidence_key_goes_on_and_says_so(scene: Scene) -> Non
     scene.office.publish()
 
 
+def test_issuer_opens_without_an_evidence_key_as_it_runs_on_without_one(scene: Scene) -> None:
+    """A restart after the theft changes nothing: what needs the key is refused, and no more."""
+    (old,) = (i for i in scene.keystore.held() if i.purpose is Purpose.EVIDENCE)
+    scene.keystore.move(old.kid, KeyState.COMPROMISED, scene.clock())
+    policy = scene.office.writer.authority.rules, scene.office.writer.authority.risks
+    with capture_logs() as lines, opened(scene.site, scene.clock, policy, cost=CHEAP) as again:
+        assert "no_evidence_key" in [line["event"] for line in lines]
+        assert again.office.writer.authority.source == old.kid.hex()
+        with pytest.raises(KeyLifecycleError, match="compromised"):
+            again.office.writer.authority.evidence_key.sign(b"anything")
+        again.office.publish()
+
+
 def test_issuer_without_any_code_key_still_publishes_and_says_so(scene: Scene) -> None:
     """Taking back and publishing never stop because nobody can sign codes."""
     for info in scene.keystore.held():
