@@ -100,6 +100,10 @@ class RecoveryError(IssuerError):
     """The databases cannot be reconciled with what was published; nothing was changed."""
 
 
+class OutboxError(IssuerError):
+    """A file in the local outbox is not a message."""
+
+
 class UnknownPlaceError(IssuerError):
     """Text that is no place: neither a division of GB/T 2260 nor a compound in one."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from issuer.errors import OutboxError
 from issuer.people.problems import Text
 from keys.files import write_private
 
@@ -26,6 +27,7 @@ __all__ = [
 MAX_PER_HOUR: Final = 10
 _HOUR_S: Final = 3600
 _PRIVATE_FOLDER: Final = 0o700
+_LATEST: Final = 2**36  # what a calendar has a date for
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -120,7 +122,30 @@ class LocalOutbox:
         write_private(self._folder / f"{message.at:012d}-{token}.json", content, token=token)
 
     def messages(self) -> Iterator[Message]:
-        """All messages, oldest first."""
+        """All messages, oldest first.
+
+        Raises:
+            OutboxError: After the last of them: these files are something else.
+        """
+        foreign = []
         for path in sorted(self._folder.glob("*.json")):
-            read = json.loads(path.read_text(encoding="utf-8"))
-            yield Message(read["phone"], Text(read["zh"], read["en"]), read["at"])
+            message = _read(path)
+            if message is None:
+                foreign.append(path.name)
+            else:
+                yield message
+        if foreign:
+            names = ", ".join(ascii(name)[1:-1] for name in foreign)
+            raise OutboxError(f"{self._folder}: not a message of ours: {names}")
+
+
+def _read(path: Path) -> Message | None:
+    try:
+        read = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    match read:
+        case {"phone": str(phone), "zh": str(zh), "en": str(en), "at": int(at)} if at < _LATEST:
+            return Message(phone, Text(zh, en), at)
+        case _:
+            return None

@@ -24,6 +24,7 @@ from nacl import bindings
 from issuer import cli
 from issuer.cli import main
 from issuer.colour.risk import shipped_risk_table, sign_risk_table
+from issuer.people.outbox import LocalOutbox, code_message
 from issuer.rules.rules import shipped_rules, sign_rules
 from issuer.settings import SETTINGS
 from issuer.storage.sealing import mac
@@ -328,6 +329,16 @@ def test_outbox_of_nobody_is_empty() -> None:
     """No message, no line."""
     result = run("outbox")
     assert (result.exit_code, result.output) == (0, "")
+
+
+def test_outbox_with_a_strangers_file_names_it(environ: dict[str, str]) -> None:
+    """One line for the file that is no message, and all messages all the same."""
+    outbox = LocalOutbox(Path(environ["CELADON_OUTBOX"]))
+    outbox.deliver(code_message("+8613800138000", "012345", at=NOW, minutes=10))
+    (Path(environ["CELADON_OUTBOX"]) / "a.json").write_text("{")
+    result = run("outbox")
+    assert "012345" in result.stdout
+    require_one_line(result, 1, "a.json", "not a message of ours")
 
 
 def test_risk_of_a_place_rises_and_is_published(environ: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from issuer.errors import OutboxError
 from issuer.people.outbox import (
     MAX_PER_HOUR,
     LimitedDelivery,
@@ -44,6 +45,30 @@ def test_outbox_on_a_full_disk_keeps_no_half_message(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(outbox.messages()) == [sent]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{", b"\xff", b"[]", b"{}", b"[" * 100_000,
+        b'{"phone": "", "zh": "", "en": "", "at": "x"}',
+        b'{"phone": "", "zh": "", "en": "", "at": 9999999999999}',
+    ],
+    ids=["cut", "no-text", "list", "empty", "deep", "no-time", "no-date"],
+)  # fmt: skip
+def test_outbox_with_a_strangers_file_gives_the_other_messages(
+    tmp_path: Path, content: bytes
+) -> None:
+    """What somebody else put there is named, and hides nothing that was delivered."""
+    outbox = LocalOutbox(tmp_path / "outbox")
+    sent = [code_message(PHONE, "012345", at=at, minutes=10) for at in (1, 3)]
+    for message in sent:
+        outbox.deliver(message)
+    (tmp_path / "outbox" / "000000000002-foreign.json").write_bytes(content)
+    read = outbox.messages()
+    assert [next(read), next(read)] == sent
+    with pytest.raises(OutboxError, match="foreign"):
+        next(read)
 
 
 def test_outbox_is_for_its_owner_alone_under_any_umask(tmp_path: Path) -> None:
