@@ -141,6 +141,7 @@ def _standard(region: str) -> bytes:
     text = files("issuer.rulesets").joinpath("shaanxi-2020-12.json").read_bytes()
     if region == SHAANXI:
         return text
-    data = json.loads(text)
-    data |= {"id": f"standard-{region}", "jurisdiction": region}
+    data = json.loads(text.decode().replace("来陕", "来黑"))
+    title = {"zh": "黑龙江健康码分类标准", "en": "Heilongjiang health code standard"}
+    data |= {"id": f"standard-{region}", "jurisdiction": region, "title": title}
     return json.dumps(data, ensure_ascii=False).encode()

@@ -106,7 +106,7 @@ def colour_lines(province: Province, part: Part, decision: Decision) -> list[str
         case None:
             until = "only when something new is known"
         case rules.valid_until:
-            until = f"only when the rules end, {_time(rules.valid_until)}"
+            until = f"only when something new is known; the rules end {_time(rules.valid_until)}"
         case at:
             until = _time(at)
     return [

@@ -89,7 +89,7 @@ class Story:
         )
         table = country.shaanxi.office.writer.authority.risks
         regions = load_regions()
-        say("Medium risk; every other place counts as low:")
+        say("The notice names three of 13 areas of medium risk. Here, every other place is low:")
         for place in table.places_at(RiskLevel.MEDIUM, NOW):
             source = "invented for this story" if place == CONTROLLED else "from the notice"
             say(f"  {regions.full_name(place)}  {regions.place(place).en}  ({source})")
@@ -172,6 +172,10 @@ class Story:
 
     def _doors(self) -> None:
         self._teller.chapter("Doors: celadon-verify reads the pictures, offline")
+        self._teller.say(
+            "In a low-risk area only special venues check codes at all, says the notice; so these "
+            "two doors are of such venues. They learn neither a name nor why."
+        )
         venues = {"a door in Xi'an": "venue", "a door in Harbin": "venue-harbin"}
         roots, public = str(self._country.roots_file), str(self._country.public)
         for name, folder in venues.items():
@@ -197,6 +201,7 @@ class Story:
     def _risk_rises(self) -> None:
         country, regions = self._country, load_regions()
         self._teller.chapter(f"{regions.full_name(RISEN)} rises from low to medium risk")
+        self._teller.say("This is invented: what became of this place is not in the notice.")
         now = country.clock.wait(30 * _MINUTE_S)
         authority = country.shaanxi.office.writer.authority
         table = authority.risks.with_change(RISEN, RiskLevel.MEDIUM, now, issued_at=now)

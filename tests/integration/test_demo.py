@@ -62,6 +62,14 @@ def test_demo_public_folder_holds_all_that_a_web_server_publishes(told: Told) ->
     assert proofs["consistency"]
 
 
+def test_demo_rules_of_the_other_province_speak_of_that_province(told: Told) -> None:
+    """Who comes to Heilongjiang does not read there that they came to Shaanxi."""
+    rules = (told.out / "public/rules/standard-230000.cbor").read_bytes().decode(errors="ignore")
+    assert "来黑" in rules
+    assert "陕" not in rules
+    assert "Shaanxi" not in rules
+
+
 def test_demo_private_files_are_for_their_owner_alone(told: Told) -> None:
     """No database, key or passphrase can be read by another user."""
     loose = [path for path in (told.out / "private").rglob("*") if path.stat().st_mode & 0o077]
