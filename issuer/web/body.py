@@ -43,7 +43,9 @@ async def read_object(request: web.Request) -> dict[str, object]:
         media[0] != "application/json" and media[0].lower().replace("; ", ";") not in _JSON_TYPES
     ):
         raise InputError(Problem.NOT_JSON_TYPE)
-    if "Content-Encoding" in headers:  # nothing is ever decompressed here
+    # Nothing is ever decompressed here; the parser takes other codings before "chunked" for none.
+    is_packed = headers.get("Transfer-Encoding", "chunked").lower() != "chunked"
+    if is_packed or "Content-Encoding" in headers:
         raise InputError(Problem.ENCODED_BODY)
     content = request.content
     if content.is_eof():  # all of it came with the headers, as small bodies do

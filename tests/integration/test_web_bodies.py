@@ -165,6 +165,20 @@ async def test_encoded_body_is_415_and_never_opened(site: Site, coding: str) -> 
     assert (answer.status, answer.problem) == (415, Problem.ENCODED_BODY)
 
 
+@pytest.mark.parametrize("coding", ["gzip, chunked", "deflate,chunked", "identity, chunked"])
+async def test_body_with_another_transfer_coding_is_415(site: Site, coding: str) -> None:
+    """What is packed on its way is refused by its header too, and not read as if it were plain."""
+    status, answer = await raw_chunks(site, [b'{"code":"x"}'], coding=coding)
+    assert (status, answer["type"].rpartition("#")[2]) == (415, Problem.ENCODED_BODY)
+
+
+@pytest.mark.parametrize("coding", ["chunked", "Chunked"])
+async def test_body_in_chunks_is_read(site: Site, coding: str) -> None:
+    """In whichever case the coding is written."""
+    status, _ = await raw_chunks(site, [b'{"code":', b'"x"}'], coding=coding)
+    assert status == 200
+
+
 async def test_body_over_the_limit_by_its_header_is_413(site: Site) -> None:
     """A declared size beyond the limit is refused before the body is read (C99)."""
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
@@ -417,11 +431,15 @@ async def raw_post(site: Site, headers: bytes, body: bytes) -> tuple[int, dict[s
     return answer
 
 
-async def raw_chunks(site: Site, chunks: list[bytes]) -> tuple[int, dict[str, str]]:
+async def raw_chunks(
+    site: Site, chunks: list[bytes], *, coding: str = "chunked"
+) -> tuple[int, dict[str, str]]:
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
     writer.write(
         b"POST /api/v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n"
+        b"Transfer-Encoding: "
+        + coding.encode()
+        + b"\r\n\r\n"
         + b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
         + b"0\r\n\r\n"
     )
