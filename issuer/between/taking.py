@@ -1,7 +1,11 @@
-"""What a notice does here, in the transaction that notes that it was taken. Shell."""
+"""What a notice does here, in the transaction that notes that it was taken. Shell.
+
+The size of the log is public, and a region must not read from it whether somebody is registered
+here. So what it tells of people, or takes back, makes as many entries as it can make at most.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from audit.events import Event, Kind
 from issuer.between.appeals import hold_theirs, take_answer
@@ -11,9 +15,12 @@ from issuer.between.rows import Held
 from issuer.between.told import record_told, take_back
 from issuer.between.waiting import drop, keep_waiting
 from issuer.people.people import find_first
-from issuer.storage.tx import Done, Tx
+from issuer.storage.tx import Done, Tx, filler
 
 __all__ = ["take_held"]
+
+#: About one person, beside the records: a new colour, and the codes of the old one taken back.
+_DECIDED_ANEW: Final = 2
 
 
 def take_held(tx: Tx, held: Held, message: Message | None, digests: Sequence[bytes]) -> Done[bool]:
@@ -47,7 +54,19 @@ def take_held(tx: Tx, held: Held, message: Message | None, digests: Sequence[byt
         case Answer() as answer:
             done = take_answer(tx, sender, answer)
     event = _event(tx, held, message, subject)
-    return Done(value=True, events=[event, *done.events])
+    silent = filler(tx, _most_events(message) - len(done.events))
+    return Done(value=True, events=[event, *done.events, *silent])
+
+
+def _most_events(message: Message | None) -> int:
+    """How many events a notice about people can have for its effect."""
+    match None if message is None else message.content:
+        case Told(records=records):
+            return len(records) + _DECIDED_ANEW
+        case Withdrawn(evidence_ids):  # each may be about somebody else
+            return len(evidence_ids) * (1 + _DECIDED_ANEW)
+        case _:
+            return 0
 
 
 def _told(

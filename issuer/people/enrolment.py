@@ -32,7 +32,7 @@ from issuer.people.own import declare
 from issuer.people.people import People, Registered
 from issuer.people.problems import Problem
 from issuer.storage.store import read_store
-from issuer.storage.tx import Done, Tx
+from issuer.storage.tx import Done, Tx, filler
 from issuer.storage.writer import Writer
 from verifier.statuslist import Status
 
@@ -193,9 +193,8 @@ class Enrolment:
 def _nothing_new(tx: Tx, subject: bytes) -> list[Event]:
     """As many entries as a new person's, or the size of the public log would tell who is known."""
     repeated = _event(tx, EventKind.REGISTRATION_REPEATED, subject)
-    filler = [_event(tx, EventKind.FILLER, None) for _ in range(_ENTRIES_OF_A_NEW_ONE - 1)]
-    return [repeated, *filler]
+    return [repeated, *filler(tx, _ENTRIES_OF_A_NEW_ONE - 1)]
 
 
-def _event(tx: Tx, kind: EventKind, subject: bytes | None) -> Event:
+def _event(tx: Tx, kind: EventKind, subject: bytes) -> Event:
     return Event(tx.event_id(), kind, tx.now, subject, {})

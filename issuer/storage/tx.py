@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from audit.events import Event
+from audit.events import Event, Kind
 from issuer.storage.core import Authority, Secrets
 from issuer.storage.store import Store
 
-__all__ = ["EVENT_ID_BYTES", "Done", "Tx", "new_event_ids"]
+__all__ = ["EVENT_ID_BYTES", "Done", "Tx", "filler", "new_event_ids"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,13 @@ class Tx:
     def event_ids(self, count: int) -> list[bytes]:
         """As `event_id`, for so many events."""
         return new_event_ids(count, now=self.now, randomness=self.randomness)
+
+
+def filler(tx: Tx, count: int) -> list[Event]:
+    """Events that tell of nothing, because the log's size is public; none below one."""
+    return [
+        Event(event_id, Kind.FILLER, tx.now, None, {}) for event_id in tx.event_ids(max(count, 0))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

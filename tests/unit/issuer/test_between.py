@@ -1,6 +1,7 @@
 """Between regions: what one tells has its effect in the other once, and can be contested."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from issuer.between.reason import Reason
 from issuer.between.rows import AppealRow, Sent, WaitingRow, put
 from issuer.between.sending import backoff_s, open_notices
 from issuer.between.waiting import RETENTION_S
+from issuer.codes.issue import CodeRequest, Issued
 from issuer.colour.declare import Declared
 from issuer.colour.evidence import Kind
 from issuer.errors import InputError, RegionError, RegionNoticeError
@@ -242,6 +244,28 @@ def test_receipt_is_the_same_work_for_known_and_unknown_people(tmp_path: Path) -
         with read_store(there.desk.engine) as store:
             receipts = store.rows("SELECT receipt FROM region_outbox")
         assert len({len(receipt) for (receipt,) in receipts}) == 1
+
+
+def test_log_grows_by_as_many_entries_whomever_a_notice_is_about(tmp_path: Path) -> None:
+    """Its size is public: no region reads from it who is registered here, and who has codes."""
+    with two_regions(tmp_path) as (there, here):
+        people = [TRAVELLER, Identity("李强", "+8613900139000"), Identity("张伟", "+8613700137000")]
+        subject, _ = (here.register(person) for person in people[:2])
+        assert isinstance(here.desk.issue(CodeRequest(subject, "paper"))[0], Issued)
+        grown: list[list[int]] = []
+        for first, person in zip((1, 11, 21), people, strict=True):
+            sizes = [here.desk.log.size()]
+            for numbers in ((first, first + 1), (first + 1, first + 2)):
+                tell(there, here, *numbers, person=person)
+                sizes.append(here.desk.log.size())
+            ids = [contact_of(first + i).evidence_id for i in range(3)]
+            there.exchange.withdraw(SHAANXI, ids)
+            exchange_all(there, here)
+            sizes.append(here.desk.log.size())
+            grown.append([after - before for before, after in pairwise(sizes)])
+        assert grown == [grown[0]] * 3
+        taken = events_of(here, subject, EventKind.EVIDENCE_RETRACTED, EventKind.CODES_TAKEN_BACK)
+        assert len(taken) == 4
 
 
 def test_early_numbers_wait_for_the_missing_one(tmp_path: Path) -> None:
