@@ -14,7 +14,7 @@ from audit.logreader import LogReader
 from audit.tlog.checkpoint import verify_checkpoint
 from keys.files import replace_public
 
-__all__ = ["replace_public", "write_public"]
+__all__ = ["write_public"]
 
 FORMAT: Final = "celadon-log-proofs-1"
 _INCLUSIONS: Final = 8

@@ -113,7 +113,7 @@ def init(
     with _code_token(settings) as token:
         store = Keystore.create(
             settings.keystore,
-            read_passphrase(settings.passphrase_file).decode(),
+            read_passphrase(settings.passphrase_file),
             environment=Environment(settings.environment),
             ops=ops,
             mem=mem,

@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.cli import audit
 from audit.errors import AuditError
 from issuer import logging as json_logging
+from issuer import opening
 from issuer.app import Office, init, office, sign_policy
 from issuer.between.cli import region
 from issuer.codes.issuing import Issuing
@@ -40,7 +40,7 @@ from issuer.people.problems import TEXTS
 from issuer.recovery.comeback import recover
 from issuer.replay.replay import Replay
 from issuer.rules.rules import parse_rules, shipped_rules, sign_rules
-from issuer.settings import Settings, SettingsError, from_env, read_passphrase
+from issuer.settings import SettingsError, from_env
 from issuer.web.factory import make_app
 from issuer.web.server import Runner, require_c_extensions
 from keys.arguments import KID, os_reason
@@ -49,7 +49,6 @@ from keys.cose import MessageSigner
 from keys.errors import KeysError
 from keys.instants import format_time
 from keys.lifecycle import Purpose
-from keys.store import Keystore
 from keys.trustcli import trust
 from keys.trustlist import TrustList
 
@@ -110,7 +109,7 @@ main.add_command(region)
 def init_command() -> None:
     """Make keystore, secrets, first keys and both databases."""
     settings = from_env(os.environ)
-    made = init(settings, now=_now())
+    made = init(settings, now=opening.clock())
     click.echo(f"made {settings.keystore} and both databases for region {settings.region}")
     for info in made.keys():  # noqa: SIM118 - a keystore, not a dict
         click.echo(f"  {info.kid.hex()}  {info.purpose:<10}  until {format_time(info.not_after)}")
@@ -133,14 +132,14 @@ def adopt(rule_set: str, risk_table: str) -> None:
     file that ends in .cbor, signed by a rules key of the trust list: what another region published,
     and what the trust list pins.
     """
-    settings, keystore = _opened()
-    signer = partial(newest_signer, keystore, Purpose.RULES, settings.region, _now)
+    settings, keystore = opening.open_keystore()
+    signer = partial(newest_signer, keystore, Purpose.RULES, settings.region, opening.clock)
     documents = _rules_document(rule_set, signer), _risk_document(risk_table, signer)
 
     def offered(trust_list: TrustList) -> Policy:
-        return verify_policy(documents, trust_list, now=_now())
+        return verify_policy(documents, trust_list, now=opening.clock())
 
-    with office(settings, keystore, clock=_now, in_force=offered) as opened:
+    with office(settings, keystore, clock=opening.clock, in_force=offered) as opened:
         opened.adopt(*documents)
         opened.publish()
         authority = opened.writer.authority
@@ -154,8 +153,8 @@ def _rules_document(name: str, signer: Callable[[], MessageSigner]) -> bytes:
     if name.endswith(".cbor"):
         return Path(name).read_bytes()
     if name.endswith(".json"):
-        return sign_rules(parse_rules(Path(name).read_bytes(), now=_now()), signer())
-    return sign_rules(_shipped(partial(shipped_rules, now=_now()), name), signer())
+        return sign_rules(parse_rules(Path(name).read_bytes(), now=opening.clock()), signer())
+    return sign_rules(_shipped(partial(shipped_rules, now=opening.clock()), name), signer())
 
 
 def _risk_document(name: str, signer: Callable[[], MessageSigner]) -> bytes:
@@ -177,11 +176,10 @@ def publish() -> None:
 
     Lists, keys, rules, checkpoint and proofs.
     """
-    settings, keystore = _opened()
-    with office(settings, keystore, clock=_now) as opened:
+    with opening.open_office() as opened:
         opened.maintain()
         opened.publish()
-    click.echo(f"published to {settings.public}")
+    click.echo(f"published to {opened.settings.public}")
 
 
 @main.command()
@@ -193,15 +191,15 @@ def risk(place: str, level: str) -> None:
     Everybody concerned is decided anew, and the new table is published. PLACE is a division of
     GB/T 2260 (231081) or a compound in one (231081-qingyun).
     """
-    settings, keystore = _opened()
+    settings, keystore = opening.open_keystore()
     named = load_regions().place(place)
-    with office(settings, keystore, clock=_now) as opened:
-        now, authority = _now(), opened.writer.authority
+    with office(settings, keystore, clock=opening.clock) as opened:
+        now, authority = opening.clock(), opened.writer.authority
         table = authority.risks.with_change(place, RiskLevel[level.upper()], now, issued_at=now)
         policy = authority.rules, table
-        _, signed = sign_policy(keystore, policy, region=settings.region, clock=_now)
+        _, signed = sign_policy(keystore, policy, region=settings.region, clock=opening.clock)
         opened.writer.run(lambda tx: adopt_risk_table(tx, signed), now=now)
-        done = run_jobs(opened.writer, now=_now())
+        done = run_jobs(opened.writer, now=opening.clock())
         opened.publish()
     click.echo(
         f"{named.zh} is {level} in risk table {table.version}: {done.seen} people looked at again, "
@@ -216,11 +214,10 @@ def notice(files: tuple[Path, ...]) -> None:
 
     In their order; each whole or not at all.
     """
-    settings, keystore = _opened()
-    with office(settings, keystore, clock=_now) as opened:
+    with opening.open_office() as opened:
         for file in files:
             signed = file.read_bytes()
-            taken = opened.writer.run(partial(take_notice, signed=signed), now=_now())
+            taken = opened.writer.run(partial(take_notice, signed=signed), now=opening.clock())
             click.echo(
                 f"{file.name}: notice {taken.number} of {taken.source}, {len(taken.entries)} "
                 f"records, {len(taken.retractions)} taken back"
@@ -245,10 +242,12 @@ def recover_command(published: Path | None, checkpoint: Path | None) -> None:
     a new name first (CELADON_LOG_ORIGIN). After a crash, run it once more. docs/ops/drills.md says
     more.
     """
-    settings, keystore = _opened()
+    settings, keystore = opening.open_keystore()
     folder = published or settings.public
     note = checkpoint or folder / "log" / "checkpoint"
-    done = recover(settings, keystore, published=folder, checkpoint=note.read_bytes(), clock=_now)
+    done = recover(
+        settings, keystore, published=folder, checkpoint=note.read_bytes(), clock=opening.clock
+    )
     found = done.reconciled
     click.echo(
         f"{done.lost_entries} log entries are lost; {found.used_up} lists are used up, the next "
@@ -265,13 +264,13 @@ def reissue_command(kid: bytes) -> None:
     """Make every living code of a stolen code key anew.
 
     KID is the stolen key: stop it first (celadon keys compromise). The new codes are signed by the
-    keys that are left, and the old ones are taken back. Who sends an earlier request again
-    gets the new codes. After a crash, run it once more.
+    keys that are left, and the old ones are taken back. Whoever sends an earlier request
+    again gets the new codes. After a crash, run it once more.
     """
-    settings, keystore = _opened()
+    settings, keystore = opening.open_keystore()
     keystore.info(kid)
-    with office(settings, keystore, clock=_now) as opened:
-        done = reissue(opened.writer, kid, now=_now())
+    with office(settings, keystore, clock=opening.clock) as opened:
+        done = reissue(opened.writer, kid, now=opening.clock())
         opened.publish()
     click.echo(
         f"{done.taken_back} codes taken back, {done.made} made anew for {done.people} people; "
@@ -289,10 +288,11 @@ def replay() -> None:
     Names whatever differs. Verify the log first (celadon audit verify), and run this while nobody
     writes, or on copies.
     """
-    settings, keystore = _opened()
-    with office(settings, keystore, clock=_now) as opened:
+    with opening.open_office() as opened:
         writer = opened.writer
-        replayed = Replay(writer.engine, opened.log, writer.secrets, writer.authority, now=_now())
+        replayed = Replay(
+            writer.engine, opened.log, writer.secrets, writer.authority, now=opening.clock()
+        )
         found = 0
         for finding in replayed.findings():
             click.echo(f"DIFFERS: {finding}")
@@ -307,10 +307,10 @@ def replay() -> None:
 def serve(reuse_port: bool) -> None:
     """Serve the JSON API, and keep the published lists fresh."""
     require_c_extensions()
-    settings, keystore = _opened()
+    settings, keystore = opening.open_keystore()
     json_logging.configure(sys.stdout)
     json_logging.install_hooks()
-    with office(settings, keystore, clock=_now) as opened:
+    with office(settings, keystore, clock=opening.clock) as opened:
         asyncio.run(_serve(opened, reuse_port=reuse_port))
 
 
@@ -322,8 +322,7 @@ def reconcile_command() -> None:
     log knows of signs no more; the exit code is 1. The service does the same every minute. Takes
     the service's settings, not the options of `celadon keys`.
     """
-    settings, keystore = _opened()
-    with office(settings, keystore, clock=_now) as opened:
+    with opening.open_office() as opened:
         differences = opened.reconcile()
     for each in differences:
         click.echo(f"DIFFERS: {each}")
@@ -339,16 +338,6 @@ def outbox() -> None:
     for message in LocalOutbox(settings.outbox).messages():
         when = datetime.fromtimestamp(message.at, UTC).strftime("%F %TZ")
         click.echo(f"{when}  to {message.phone}\n  {message.text.zh}\n  {message.text.en}")
-
-
-def _opened() -> tuple[Settings, Keystore]:
-    settings = from_env(os.environ)
-    passphrase = read_passphrase(settings.passphrase_file).decode()
-    return settings, Keystore.open(settings.keystore, passphrase)
-
-
-def _now() -> int:
-    return int(time.time())
 
 
 async def _serve(opened: Office, *, reuse_port: bool) -> None:

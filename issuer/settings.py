@@ -361,7 +361,7 @@ def _weak(path: Path) -> list[str]:
     return []
 
 
-def read_passphrase(path: Path) -> bytes:
+def read_passphrase(path: Path) -> str:
     """The passphrase in the first line of a file, UTF-8.
 
     Raises:
@@ -379,7 +379,6 @@ def read_passphrase(path: Path) -> bytes:
     if _WELL_KNOWN.fullmatch(passphrase) or len(set(passphrase)) < MIN_PASSPHRASE_BYTES // 2:
         raise SettingsError((f"{PREFIX}PASSPHRASE_FILE holds a passphrase that anyone tries",))
     try:
-        passphrase.decode()
+        return passphrase.decode()
     except UnicodeDecodeError:  # its own text shows the bytes
         raise SettingsError((f"{PREFIX}PASSPHRASE_FILE holds no UTF-8 text",)) from None
-    return passphrase

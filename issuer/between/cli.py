@@ -6,32 +6,28 @@ every process could read it.
 
 import json
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from issuer.app import Office, office
+from issuer.app import Office
 from issuer.between.appeals import theirs
 from issuer.between.envelope import MAX_BYTES, is_receipt
 from issuer.between.message import ID_BYTES
 from issuer.between.sending import all_queues, open_notices
 from issuer.colour.evidence import EVIDENCE_ID_BYTES, Evidence, evidence_from
 from issuer.errors import RegionError
+from issuer.opening import open_office
 from issuer.people.identity import (
     Identity,
     normalise_identity_number,
     normalise_name,
     normalise_phone,
 )
-from issuer.settings import from_env, read_passphrase
 from issuer.storage.store import read_store
 from issuer.web.times import format_instant, local_date, parse_instant
 from keys.files import write_private
-from keys.store import Keystore
 
 __all__ = ["region"]
 
@@ -65,7 +61,7 @@ def tell(to: str, file: Any) -> None:  # noqa: ANN401 - click's file
     records, which take-back needs.
     """  # noqa: D301 - click's mark for lines that stay as they are
     told = _object(file.read(MAX_BYTES + 1))
-    with _office() as opened:
+    with open_office() as opened:
         person = _person(told, opened.clock())
         records = [_record(one, opened) for one in _records(told)]
         message_id = opened.exchange.tell(to, person, records)
@@ -79,7 +75,7 @@ def tell(to: str, file: Any) -> None:  # noqa: ANN401 - click's file
 @click.argument("record_ids", nargs=-1, required=True)
 def take_back(to: str, record_ids: tuple[str, ...]) -> None:
     """Take records back that we told another region of."""
-    with _office() as opened:
+    with open_office() as opened:
         ids = [_hex(text, EVIDENCE_ID_BYTES, "record") for text in record_ids]
         message_id = opened.exchange.withdraw(to, ids)
     click.echo(f"notice {message_id.hex()} waits for region {to}")
@@ -94,7 +90,7 @@ def send(folder: Path, to: str) -> None:
     The oldest without a receipt. They stay in the queue until `celadon region receive` gets
     their receipts.
     """
-    with _office() as opened:
+    with open_office() as opened:
         writer = opened.writer
         with read_store(writer.engine) as store:
             rows = open_notices(store, writer.secrets, to)
@@ -112,7 +108,7 @@ def receive(files: tuple[Path, ...]) -> None:
 
     For each notice a receipt is written beside it, to be carried back.
     """
-    with _office() as opened:
+    with open_office() as opened:
         for file in files:
             with file.open("rb") as source:
                 data = source.read(MAX_BYTES + 1)
@@ -139,7 +135,7 @@ def resume(to: str, after: int) -> None:
     `celadon region receive` says there which one it took last. What waits for the region is
     given up and has to be told anew.
     """
-    with _office() as opened:
+    with open_office() as opened:
         count = opened.exchange.resume(to, after)
     click.echo(f"the next notice for region {to} has number {after + 1}; {count} were given up")
 
@@ -150,7 +146,7 @@ def queue() -> None:
 
     How many notices, since when, and when they are tried again.
     """
-    with _office() as opened:
+    with open_office() as opened:
         writer = opened.writer
         with read_store(writer.engine) as store:
             for receiver, count, oldest, next_try in all_queues(store):
@@ -166,7 +162,7 @@ def appeals() -> None:
 
     About what we told other regions, the most urgent first.
     """
-    with _office() as opened:
+    with open_office() as opened:
         writer, now = opened.writer, opened.clock()
         with read_store(writer.engine) as store:
             for row in theirs(store, writer.secrets):
@@ -187,7 +183,7 @@ def answer(appeal_id: str, answer: str) -> None:
 
     The records stand, or they were wrong and are taken back.
     """
-    with _office() as opened:
+    with open_office() as opened:
         named = _hex(appeal_id, ID_BYTES, "appeal")
         row = opened.exchange.answer(named, is_upheld=answer == "upheld")
     click.echo(f"appeal {appeal_id} is {answer}; the answer waits for region {row.region}")
@@ -204,24 +200,11 @@ def retract(sender: str, since: str, until: str | None) -> None:
     For a region that sent wrong evidence. What still waits for people who are not registered
     here goes as well, whenever it came.
     """
-    with _office() as opened:
+    with open_office() as opened:
         end = opened.clock() if until is None else parse_instant(until, "until")
         count = opened.exchange.retract_from(sender, parse_instant(since, "since"), end)
         opened.publisher.publish_changed(now=opened.clock())
     click.echo(f"{count} records of region {sender} taken back")
-
-
-@contextmanager
-def _office() -> Iterator[Office]:
-    settings = from_env(os.environ)
-    passphrase = read_passphrase(settings.passphrase_file).decode()
-    keystore = Keystore.open(settings.keystore, passphrase)
-    with office(settings, keystore, clock=_now) as opened:
-        yield opened
-
-
-def _now() -> int:
-    return int(time.time())
 
 
 def _object(data: bytes) -> dict[str, Any]:

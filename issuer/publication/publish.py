@@ -21,7 +21,6 @@ from typing import Final
 import deflate
 
 from audit.events import Event, Kind
-from audit.publish import replace_public
 from issuer.codes.lists import check_list_row, open_lists
 from issuer.codes.lostpositions import lost_positions, lost_statuses
 from issuer.codes.mint import DAY_S
@@ -40,6 +39,7 @@ from issuer.storage.store import Row, Store, read_store
 from issuer.storage.tx import Done, Tx
 from issuer.storage.writer import Writer
 from keys.cose import MessageSigner
+from keys.files import replace_public
 from keys.kid import cose_key
 from verifier.statuslist import Status
 

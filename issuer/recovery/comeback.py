@@ -19,7 +19,7 @@ from issuer.colour.policy import rules_key
 from issuer.colour.reassess import run_jobs
 from issuer.colour.risk import RISK_TABLE_TYP, verify_risk_table
 from issuer.errors import RecoveryError, RestoredError
-from issuer.keyroom import Clock
+from issuer.keyroom import Clock, newest_signer
 from issuer.people.people import IndexCost
 from issuer.recovery.recovery import (
     Reconciled,
@@ -29,8 +29,7 @@ from issuer.recovery.recovery import (
 )
 from issuer.rules.rules import RULES_TYP, verify_rules
 from issuer.settings import Settings
-from keys.cose import MessageSigner
-from keys.lifecycle import KeyState, Purpose
+from keys.lifecycle import Purpose
 from keys.store import Keystore
 
 __all__ = ["Recovered", "recover"]
@@ -140,18 +139,11 @@ def _carry_on(
                 f" CELADON_LOG_ORIGIN={old.name}/2"
             )
         if settings.log_origin != old.name:
-            signer = _checkpoint_signer(keystore, settings.region, clock)
+            signer = newest_signer(keystore, Purpose.CHECKPOINT, settings.region, clock)
             restart_log(engine, signer, old=old, origin=settings.log_origin, seen=seen)
         return lost
     finally:
         engine.dispose()
-
-
-def _checkpoint_signer(keystore: Keystore, region: str, clock: Clock) -> MessageSigner:
-    for info in reversed(keystore.keys()):
-        if info.purpose is Purpose.CHECKPOINT and info.state is KeyState.ACTIVE:
-            return keystore.signer(info.kid, purpose=Purpose.CHECKPOINT, region=region, clock=clock)
-    raise RecoveryError("the keystore has no active checkpoint key")
 
 
 def _adopt(opened: Office, published: Path) -> None:

@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner, Result
 from nacl import bindings
 
-from issuer import cli
+from issuer import opening
 from issuer.cli import main
 from issuer.colour.risk import shipped_risk_table, sign_risk_table
 from issuer.people.outbox import LocalOutbox, code_message
@@ -50,7 +50,7 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         monkeypatch.delenv(setting.variable, raising=False)
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(cli, "_now", lambda: NOW)
+    monkeypatch.setattr(opening, "clock", lambda: NOW)
     return values
 
 
@@ -241,7 +241,7 @@ def test_adopt_rules_whose_end_has_come_is_refused(
     """Rules end by themselves: those of 2020 are not adopted years later."""
     assert run("init").exit_code == 0
     trust(environ)
-    monkeypatch.setattr(cli, "_now", lambda: NOW + 400 * DAY_S)
+    monkeypatch.setattr(opening, "clock", lambda: NOW + 400 * DAY_S)
     require_one_line(run("adopt"), 1, "sunset")
 
 
@@ -474,21 +474,21 @@ def test_recover_makes_an_old_copy_safe_to_go_on_with(
             closing(sqlite3.connect(tmp_path / database.name)) as copy,
         ):
             there.backup(copy)
-    monkeypatch.setattr(cli, "_now", lambda: NOW + 60)
+    monkeypatch.setattr(opening, "clock", lambda: NOW + 60)
     require_one_line(run("recover"), 1, "nothing to recover")
     assert run("risk", "231081-yingze-lidu", "medium").exit_code == 0
     for database in _databases(environ):
         for suffix in ("-wal", "-shm"):
             Path(f"{database}{suffix}").unlink(missing_ok=True)
         database.write_bytes((tmp_path / database.name).read_bytes())
-    monkeypatch.setattr(cli, "_now", lambda: NOW + 120)
+    monkeypatch.setattr(opening, "clock", lambda: NOW + 120)
     require_one_line(run("publish"), 1, "celadon recover")
     require_one_line(run("recover"), 1, "CELADON_LOG_ORIGIN=celadon.example/610000/2")
     monkeypatch.setenv("CELADON_LOG_ORIGIN", "celadon.example/610000/2")
     result = run("recover")
     assert result.exit_code == 0, result.output
     assert "log entries are lost" in result.output
-    monkeypatch.setattr(cli, "_now", lambda: NOW + 180)
+    monkeypatch.setattr(opening, "clock", lambda: NOW + 180)
     assert run("publish").exit_code == 0
     result = run("risk", "231081-yingze-lidu", "low")
     assert "in risk table 3" in result.output, result.output

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from issuer import cli
-from issuer.between import cli as region_cli
+from issuer import opening
 from issuer.cli import main
 from issuer.settings import SETTINGS
 from tests.installation_support import hand_out, listed, settings_below
@@ -30,8 +29,7 @@ class Country:
         self._monkeypatch = monkeypatch
         for setting in SETTINGS:
             monkeypatch.delenv(setting.variable, raising=False)
-        for module in (cli, region_cli):
-            monkeypatch.setattr(module, "_now", lambda: NOW)
+        monkeypatch.setattr(opening, "clock", lambda: NOW)
         self.environs = {
             region: settings_below(folder / region, region=region)
             | {"CELADON_TRUST": str(folder / "trust")}

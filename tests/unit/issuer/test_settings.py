@@ -305,7 +305,7 @@ def test_read_passphrase_takes_the_first_line_as_celadon_keys_does(
     path = tmp_path / "passphrase"
     path.touch(mode=0o600)
     path.write_bytes(f" 口令 is long enough {ending}".encode())
-    assert read_passphrase(path).decode() == ask_passphrase(path) == " 口令 is long enough "
+    assert read_passphrase(path) == ask_passphrase(path) == " 口令 is long enough "
 
 
 def test_settings_page_lists_every_setting() -> None:
