@@ -148,7 +148,8 @@ class Log(LogReader):
         """Forget what the entries about *subject* say; gives how many there were.
 
         Their commitments stay, so the log still verifies, and an event says which entries were
-        erased: an entry that is empty without such an event is damage.
+        erased: an entry that is empty without such an event is damage. Nothing calls this yet:
+        docs/privacy.md, section 4, says what the issuer's own checks would make of it.
         """
         total = 0
         with self._lock, self._stopping():
