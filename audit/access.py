@@ -194,7 +194,7 @@ class Grant:
         elif self.principal.startswith(_PERSON):
             raise ValueError("a person's principal holds no staff role")
         if self.granted_by == self.principal:
-            raise ValueError("nobody grants to himself")
+            raise ValueError("nobody grants to themselves")
         if not 0 < self.valid_until - self.valid_from <= MAX_GRANT_S:
             raise ValueError("a grant ends after it begins, and within a year")
         if not self.purposes or not self.purposes <= ROLE_PURPOSES[self.role]:
@@ -228,7 +228,7 @@ class Usage:
     """What the log already holds: reads let in so far, and whether the case is closed."""
 
     clerk: int = 0  # by this principal within SHIFT_S
-    person: int = 0  # of this person, by others than himself, within DAY_S
+    person: int = 0  # of this person, by others, within DAY_S
     organisation: int = 0  # by this organisation within DAY_S
     case_closed: bool = False
 
@@ -305,12 +305,12 @@ def is_case_reference(text: str) -> bool:
     return _CASE.fullmatch(text) is not None
 
 
-#: The organisation of everyone who reads about himself.
+#: The organisation of everyone who reads their own record.
 OWN_ORGANISATION: Final = Organisation("person", "本人", "the person concerned")
 
 
 def own_principal(subject: bytes) -> str:
-    """The principal of a person who reads about himself."""
+    """The principal of a person who reads their own record."""
     return f"{_PERSON}{subject.hex()}"
 
 
@@ -320,7 +320,7 @@ def person_of(principal: str) -> bytes | None:
 
 
 def own_record_grant(subject: bytes, *, now: int) -> Grant:
-    """The standing grant of every person to his own record. Nobody gives it, nobody can take it."""
+    """The standing grant of all people to their own record. Nobody gives it, nobody can take it."""
     return Grant(
         grant_id=subject,
         principal=own_principal(subject),
@@ -337,7 +337,7 @@ def own_record_grant(subject: bytes, *, now: int) -> Grant:
 
 
 def own_record_request(subject: bytes, fields: frozenset[Field]) -> AccessRequest:
-    """A person who reads about himself. His session says who he is."""
+    """A person who reads their own record. The session says who it is."""
     return AccessRequest(
         principal=own_principal(subject),
         organisation=OWN_ORGANISATION.id,

@@ -106,7 +106,7 @@ class Gate:
             EventConflictError: The grant id is used already.
         """
         if grant.role is Role.PERSON:
-            raise GrantError("nobody grants a person what is his")
+            raise GrantError("nobody grants people what is theirs")
         event = grants.encode_grant(grant, now=now)
         return self._append(event, now, lambda connection: grants.add_grant(connection, grant))
 
@@ -209,7 +209,7 @@ def _describe(
     subject: bytes | None = request.subject
     if isinstance(decision, Denied):
         details["reason"] = decision.reason.value
-        # A person who tries another's record stands in his own, not with his id in the other's.
+        # A person who tries to read another's record finds that in their own, not in the other's.
         subject = person_of(request.principal) or subject
         return Kind.ACCESS_DENIED, subject, details
     only_log = request.fields == {Field.ACCESS_RECORD}

@@ -91,7 +91,7 @@ def _use_problems(
     uses = access_uses.c
     columns = (uses.event_id, uses.at, uses.principal, uses.organisation, uses.subject)
     stored = {row.event_id: tuple(row) for row in connection.execute(select(*columns))}
-    # Whoever read last forgot what was a day old then, by his clock.
+    # Each read deletes what was a day old then, by its own clock.
     newest = max((row[1] for row in stored.values()), default=0)
     recent = log_entries.c.at > max(since, newest - DAY_S)
     kept = log_entries.c.event_id.in_(select(uses.event_id))

@@ -167,7 +167,7 @@ def add_use(connection: Connection, event: Event, request: AccessRequest) -> Non
 
 
 def forget_uses(connection: Connection, subject: bytes) -> None:
-    """Part of erasing a person: reads of him are nobody's, his own reads were never."""
+    """Part of erasing a person: reads of them become nobody's, and their own are deleted."""
     uses = access_uses.c
     connection.execute(delete(access_uses).where(uses.principal == own_principal(subject)))
     connection.execute(update(access_uses).where(uses.subject == subject).values(subject=None))

@@ -83,7 +83,7 @@ log_checkpoints = Table(
 )
 
 # What the gate needs to find without reading the whole log. All three are indexes: the grant itself
-# is the body of the log entry with the same id, and `audit.grants` compares them with the log.
+# is the body of the log entry with the same id, and `audit.gatecheck` compares them with the log.
 grants = Table(
     "grants",
     metadata,
@@ -110,7 +110,7 @@ access_uses = Table(
     Column("at", _Big, nullable=False, index=True),
     Column("principal", Text, nullable=False),
     Column("organisation", Text, nullable=False),
-    Column("subject", LargeBinary),  # null where a person reads about himself
+    Column("subject", LargeBinary),  # null where people read their own record
     Index("ix_access_uses_principal_at", "principal", "at"),
     Index("ix_access_uses_organisation_at", "organisation", "at"),
     Index("ix_access_uses_subject_at", "subject", "at"),

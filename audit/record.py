@@ -1,4 +1,4 @@
-"""What a person sees about who read what about him, in Chinese and English. Shell.
+"""What people see about who read what about them, in Chinese and English. Shell.
 
 Each line stands for one entry of the log and carries a proof that anybody can check offline with
 the log's public key: `open_proof` does, and so does any reader of c2sp.org/tlog-proof, where the

@@ -92,7 +92,7 @@ decision: Final = Table(
 )
 
 #: The codes of one request, sealed under the person's key with the other columns as associated
-#: data (except `taken_back`, the event that took them back). `event_id` is a keyed hash of the
+#: data (except `taken_back`, the event that took them back). `request_id` is a keyed hash of the
 #: person and the idempotency key.
 code_batch: Final = Table(
     "code_batch",
@@ -262,7 +262,7 @@ one_time_code: Final = Table(
     sqlite_with_rowid=False,
 )
 
-#: Bindings: who holds a token is this person until it expires or is revoked.
+#: Bindings: whoever holds a token is this person until it expires or is revoked.
 binding: Final = Table(
     "binding",
     metadata,

@@ -214,7 +214,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "SESSION_S", _whole(300, 7_776_000),
-        "seconds until a person's binding ends and he binds again", "2592000",
+        "seconds until a person's binding ends, and they bind again", "2592000",
     ),
 )  # fmt: skip
 

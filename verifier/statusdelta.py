@@ -6,7 +6,8 @@ of our profile over
     {1: region, 2: issued at, 3: exp, 4: base, 5: zlib of {list number: changes}}
 
 Changes can say that an entry was taken back and nothing else: they cannot clear one, nor name one
-twice. Who holds a list issued at *base* or later lays the delta over it, and has the list of now.
+twice. A door that holds a list issued at *base* or later lays the delta over it, and has the list
+of now.
 """
 
 from collections.abc import Callable, Iterator, Mapping

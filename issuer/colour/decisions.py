@@ -67,7 +67,7 @@ class Decision(NamedTuple):
     rule_version: int
     risk_version: int
     evidence_commitment: bytes
-    reasons: str  # the rules that applied, and the other regions behind them: issuer.origins
+    reasons: str  # the rules that applied, and the other regions behind them: issuer.colour.origins
     decided_at: int
     changes_at: int | None
     cause: str

@@ -2,8 +2,8 @@
 
     reasons = rule id ["@" region *("+" region)] *("," ...)       red-contact@230000,red-symptom
 
-A decision about evidence of another region names it, to the person and in the log: who contests it
-has to know where to.
+A decision about evidence of another region names it, to the person and in the log: whoever contests
+it has to know where.
 """
 
 from collections.abc import Iterable

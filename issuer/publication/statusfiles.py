@@ -43,7 +43,7 @@ __all__ = ["Change", "Contents", "Held", "StatusFiles", "is_news", "status_files
 #: A list is signed anew when it is older than this.
 TTL_S: Final = 3600
 LIFE_S: Final = DAY_S
-#: A delta fits lists of so long ago: who fetches once a day needs no list anew.
+#: A delta fits lists of so long ago: a door that fetches once a day needs no list anew.
 REACH_S: Final = 25 * 3600
 #: It repeats what was due so long before that: a transaction may have waited for its turn.
 _OVERLAP_S: Final = 3600

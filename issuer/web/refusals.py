@@ -23,7 +23,7 @@ class Refusals:
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, subject: bytes) -> asyncio.Lock:
-        """Hold it from `stands` to `note`: who asks many times at once is refused but once, too."""
+        """Hold it from `stands` to `note`: many requests at once then lead to one refusal, too."""
         return self._turns.setdefault(subject, asyncio.Lock())
 
     def note(self, subject: bytes, *, now: int) -> None:

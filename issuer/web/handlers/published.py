@@ -36,7 +36,7 @@ _FILES: Final = (
 )
 _FORMS: Final = tuple((re.compile(form, re.ASCII), media) for form, media in _FILES)
 
-#: Lists change within minutes; who holds an old copy asks again with its ETag.
+#: Lists change within minutes; whoever holds an old copy asks again with its ETag.
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Cache-Control": "public, max-age=60, must-revalidate",
