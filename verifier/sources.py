@@ -14,6 +14,7 @@ import ssl
 import stat
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -64,48 +65,128 @@ def open_source(name: str) -> "Source":
     return UrlSource(name) if "://" in name else FolderSource(name)
 
 
+class _Job(threading.Thread):
+    """One file being fetched. Afterwards `body` or `error` is set, or it is still alive.
+
+    A thread, because what keeps a caller waiting may have no time-out of its own: the look-up of a
+    name, a server that sends one byte of a header a second, a share whose server is gone.
+    """
+
+    def __init__(self, target: str) -> None:
+        super().__init__(daemon=True)
+        self.body: bytes | None = None
+        self.error: SourceError | None = None
+        self.target = target
+
+    def run(self) -> None:
+        try:
+            self.body = self.get()
+        except SourceError as error:
+            self.error = error
+        except TimeoutError as error:
+            self.error = SourceTooSlowError(f"{self.target}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not "unchanged"
+            self.error = SourceError(f"{self.target}: {type(error).__name__}: {error}")
+
+    def get(self) -> bytes | None:
+        """The file's bytes, or None where it is the one held."""
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Called when its time is over."""
+
+
+class _Patience:
+    """The time that one source has: for a file, and for all files of one update.
+
+    After one file that did not come in time it is not asked again, nor when all files together
+    took too long: a country has many lists.
+    """
+
+    __slots__ = ("_seconds_left", "deadline_s")
+
+    def __init__(self, deadline_s: float, patience_s: float) -> None:
+        self.deadline_s = deadline_s
+        self._seconds_left = patience_s
+
+    def wait_for(self, path: str, start_job: Callable[[], _Job]) -> bytes | None:
+        """What the job gives.
+
+        Raises:
+            SourceError: It gave nothing in its time, and why.
+        """
+        if self._seconds_left <= 0:
+            raise SourceTooSlowError(f"{path}: not asked for, the source was too slow before")
+        start = time.monotonic()
+        job = start_job()
+        job.start()
+        job.join(self.deadline_s)
+        self._seconds_left -= time.monotonic() - start
+        error = job.error
+        if job.is_alive():
+            job.abandon()
+            error = SourceTooSlowError(f"{path}: not there after {self.deadline_s:g} s")
+        if isinstance(error, SourceTooSlowError):
+            # The job itself may notice first that its time is over, and just then.
+            self._seconds_left = 0
+        if error is not None:
+            raise error
+        return job.body
+
+
 class FolderSource:
     """A folder: a memory stick, a share, or what `celadon publish` wrote."""
 
-    __slots__ = ("_root", "name")
+    __slots__ = ("_patience", "_root", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self, name: str, *, deadline_s: float = DEADLINE_S, patience_s: float = PATIENCE_S
+    ) -> None:
         self.name = name
         self._root = Path(name)
+        self._patience = _Patience(deadline_s, patience_s)
 
     def fetch(self, path: str, *, max_bytes: int, held: str | None) -> bytes | None:  # noqa: ARG002 - a folder costs nothing
-        where = self._root / path
+        return self._patience.wait_for(path, lambda: _Read(self._root, path, max_bytes))
+
+
+class _Read(_Job):
+    """One file of a folder."""
+
+    def __init__(self, root: Path, path: str, max_bytes: int) -> None:
+        super().__init__(str(root / path))
+        self._root = root
+        self._where = root / path
+        self._max_bytes = max_bytes
+
+    def get(self) -> bytes:
+        where = self._where
         try:
             # A pipe or a device in a prepared folder would never end.
             descriptor = os.open(where, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise SourceMissingError(f"{where}: not a file")
-                data = file.read(max_bytes + 1)
+                data = file.read(self._max_bytes + 1)
         except FileNotFoundError as error:
             if not self._root.is_dir():
-                raise SourceMissingError(f"{self.name}: no such folder") from error
+                raise SourceMissingError(f"{self._root}: no such folder") from error
             raise SourceMissingError(f"{where}: no such file") from error
         except OSError as error:
             raise SourceError(f"{where}: {error.strerror or 'cannot be read'}") from error
-        return _bounded(data, max_bytes, str(where))
+        return _bounded(data, self._max_bytes, str(where))
 
 
 class UrlSource:
-    """A web server. One connection a file, no redirects, one deadline for all of it.
+    """A web server. One connection a file, no redirects, one deadline for all of it."""
 
-    After one file that did not come in time it is not asked again, nor when all files together
-    took too long: a country has many lists.
-    """
-
-    __slots__ = ("_deadline_s", "_host", "_path", "_port", "_seconds_left", "_tls", "name")
+    __slots__ = ("_host", "_path", "_patience", "_port", "_tls", "name")
 
     def __init__(
         self, name: str, *, deadline_s: float = DEADLINE_S, patience_s: float = PATIENCE_S
     ) -> None:
         self.name = name.rstrip("/")
-        self._deadline_s = deadline_s
-        self._seconds_left = patience_s
+        self._patience = _Patience(deadline_s, patience_s)
         try:
             parts = urlsplit(self.name)
             # Without a port, http.client would look for one behind the colons of an IPv6 address.
@@ -125,36 +206,19 @@ class UrlSource:
 
     def fetch(self, path: str, *, max_bytes: int, held: str | None) -> bytes | None:
         """As `Source.fetch`. 304 answers an ETag that is the SHA-256 of the content in hex."""
-        if self._seconds_left <= 0:
-            raise SourceTooSlowError(f"{path}: not asked for, the server was too slow before")
-        # A thread, because a server that sends one byte of a header a second never runs into a
-        # socket's own time-out, and looking up a name has none at all.
-        job = _Fetch(self._connection(), f"{self._path}/{path}", max_bytes, held, self._deadline_s)
-        start = time.monotonic()
-        job.start()
-        job.join(self._deadline_s)
-        self._seconds_left -= time.monotonic() - start
-        if job.is_alive():
-            job.abandon()
-            error: SourceError | None = SourceTooSlowError(
-                f"{path}: not there after {self._deadline_s:g} s"
-            )
-        else:
-            error = job.error
-        if isinstance(error, SourceTooSlowError):
-            # The fetch itself may notice first that its time is over, and just then.
-            self._seconds_left = 0
-        if error is not None:
-            raise error
-        return job.body
+        target = f"{self._path}/{path}"
+        deadline_s = self._patience.deadline_s
+        return self._patience.wait_for(
+            path, lambda: _Fetch(self._connection(), target, max_bytes, held, deadline_s)
+        )
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._tls:
             context = ssl.create_default_context()
             return http.client.HTTPSConnection(
-                self._host, self._port, timeout=self._deadline_s, context=context
+                self._host, self._port, timeout=self._patience.deadline_s, context=context
             )
-        return http.client.HTTPConnection(self._host, self._port, timeout=self._deadline_s)
+        return http.client.HTTPConnection(self._host, self._port, timeout=self._patience.deadline_s)
 
 
 class _Until(io.RawIOBase):
@@ -186,8 +250,8 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Until(self.fp.detach(), end))
 
 
-class _Fetch(threading.Thread):
-    """One GET. Afterwards `body` or `error` is set, or it is still alive."""
+class _Fetch(_Job):
+    """One GET."""
 
     def __init__(
         self,
@@ -197,26 +261,17 @@ class _Fetch(threading.Thread):
         held: str | None,
         deadline_s: float,
     ) -> None:
-        super().__init__(daemon=True)
-        self.body: bytes | None = None
-        self.error: SourceError | None = None
+        super().__init__(target)
         self._connection = connection
         end = time.monotonic() + deadline_s
         self._connection.response_class = partial(_Response, end=end)  # type: ignore[assignment]
         self._socket: socket.socket | None = None
-        self._target = target
         self._max_bytes = max_bytes
         self._held = held
 
-    def run(self) -> None:
+    def get(self) -> bytes | None:
         try:
-            self.body = self._get()
-        except SourceError as error:
-            self.error = error
-        except TimeoutError as error:
-            self.error = SourceTooSlowError(f"{self._target}: {error}")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is not "unchanged"
-            self.error = SourceError(f"{self._target}: {type(error).__name__}: {error}")
+            return self._get()
         finally:
             self._connection.close()
 
@@ -234,7 +289,7 @@ class _Fetch(threading.Thread):
             headers["If-None-Match"] = f'"{self._held}"'
         self._connection.connect()
         self._socket = self._connection.sock  # which the connection forgets once it has answered
-        self._connection.request("GET", self._target, headers=headers)
+        self._connection.request("GET", self.target, headers=headers)
         with self._connection.getresponse() as response:
             return self._body(response)
 
@@ -245,11 +300,11 @@ class _Fetch(threading.Thread):
             case 304 if self._held is not None:
                 return None
             case 404 | 410:
-                raise SourceMissingError(f"{self._target}: the server has no such file")
+                raise SourceMissingError(f"{self.target}: the server has no such file")
             case 301 | 302 | 303 | 307 | 308:
-                raise SourceError(f"{self._target}: the server points elsewhere; not followed")
+                raise SourceError(f"{self.target}: the server points elsewhere; not followed")
             case status:
-                raise SourceError(f"{self._target}: the server answers {status}")
+                raise SourceError(f"{self.target}: the server answers {status}")
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
         parts: list[bytes] = []
@@ -260,8 +315,8 @@ class _Fetch(threading.Thread):
             if size > self._max_bytes:
                 break
         if response.length and size <= self._max_bytes:
-            raise SourceError(f"{self._target}: cut short on the way")
-        return _bounded(b"".join(parts), self._max_bytes, self._target)
+            raise SourceError(f"{self.target}: cut short on the way")
+        return _bounded(b"".join(parts), self._max_bytes, self.target)
 
 
 def _bounded(data: bytes, max_bytes: int, where: str) -> bytes:

@@ -1,11 +1,17 @@
 """A folder as a source: bounded, and nothing in it can make an update hang."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from verifier.errors import SourceError, SourceMissingError, SourceTooLargeError
+from verifier.errors import (
+    SourceError,
+    SourceMissingError,
+    SourceTooLargeError,
+    SourceTooSlowError,
+)
 from verifier.sources import FolderSource, UrlSource, open_source
 
 
@@ -39,6 +45,28 @@ def test_folder_source_with_a_pipe_or_folder_refuses(tmp_path: Path) -> None:
     for name in ("pipe", "status"):
         with pytest.raises(SourceError):
             source.fetch(name, max_bytes=1000, held=None)
+
+
+def test_folder_source_on_a_share_that_answers_no_more_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dead share keeps neither the update waiting nor other sources from being asked."""
+    back, asked = threading.Event(), []
+
+    def hang(path: Path, _flags: int) -> int:
+        asked.append(path.name)
+        back.wait()
+        raise FileNotFoundError
+
+    source = FolderSource(str(tmp_path), deadline_s=0.05)
+    with monkeypatch.context() as share:
+        share.setattr(os, "open", hang)
+        with pytest.raises(SourceTooSlowError, match=r"trust-list\.cbor: not there after"):
+            source.fetch("trust-list.cbor", max_bytes=4, held=None)
+        with pytest.raises(SourceTooSlowError, match="not asked for"):
+            source.fetch("status/1.cwt", max_bytes=4, held=None)
+        back.set()
+    assert asked == ["trust-list.cbor"]
 
 
 @pytest.mark.parametrize(
