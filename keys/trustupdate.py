@@ -135,9 +135,11 @@ def require_current(trust: TrustList, now: int) -> None:
     """
     if now < trust.issued_at - MAX_SKEW_S:
         raise TrustListClockError(
-            f"version {trust.version} was issued at {format_time(trust.issued_at)}"
+            f"version {trust.version} was issued at {format_time(trust.issued_at)}, and this "
+            f"machine's clock says {format_time(now)}"
         )
     if now >= trust.not_after:
         raise TrustListExpiredError(
-            f"version {trust.version} ended at {format_time(trust.not_after)}"
+            f"version {trust.version} ended at {format_time(trust.not_after)}, and this machine's "
+            f"clock says {format_time(now)}"
         )

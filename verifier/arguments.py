@@ -57,13 +57,21 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         SystemExit: After printing help, or with 2 where the command line is wrong.
     """
     arguments = list(argv)
-    if not arguments or arguments[0] not in (*_COMMANDS, "-h", "--help", "--version"):
+    named = bool(arguments) and arguments[0] in (*_COMMANDS, "-h", "--help", "--version")
+    if not named:
         arguments.insert(0, "check")
     end = len(arguments)
     if arguments[0] == "check" and "--" in arguments:
         end = arguments.index("--")
     options = _parser().parse_args(arguments[:end])
     options.texts = arguments[end + 1 :]
+    if (
+        argv[0].startswith("--")
+        and options.command == "check"
+        and set(options.inputs) & {*_COMMANDS}
+    ):
+        # Else an hourly `--lists FOLDER update` would check a code that says "update".
+        _parser().error("the command comes first, its options after it")
     return options
 
 

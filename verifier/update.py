@@ -14,7 +14,12 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from keys.errors import TrustListEquivocationError, TrustListError
+from keys.errors import (
+    TrustListClockError,
+    TrustListEquivocationError,
+    TrustListError,
+    TrustListExpiredError,
+)
 from keys.trustlist import MAX_BYTES, ListedIssuer, TrustList, decode_roots, encode_roots
 from keys.trustupdate import accept_trust_list, require_current
 from verifier.cache import (
@@ -37,6 +42,7 @@ from verifier.errors import (
     SourceTooLargeError,
     StatusDeltaReachError,
     StatusListError,
+    StatusListExpiredError,
     StatusListRollbackError,
     StatusListScopeError,
 )
@@ -97,6 +103,13 @@ class Problem(NamedTuple):
     def refused(self) -> bool:
         """Whether a list came and must not be taken: somebody should look into it."""
         return not isinstance(self.error, SourceError)
+
+    @property
+    def of_another_time(self) -> bool:
+        """Whether it ended or is not yet issued, by this machine's clock, which may be wrong."""
+        return isinstance(
+            self.error, TrustListClockError | TrustListExpiredError | StatusListExpiredError
+        )
 
 
 class Report(NamedTuple):
@@ -426,5 +439,5 @@ def _named(
     if (held.list_number, held.region) != (list_number, snapshot.region):
         raise StatusListScopeError(f"another list under the name of list {list_number}")
     if held.issued_at < snapshot.issued_at - MAX_LIST_AGE_S:
-        raise StatusDeltaReachError(f"list {list_number} is a day older than the snapshot")
+        raise StatusDeltaReachError(f"list {list_number} is over a day older than the snapshot")
     return named_list(held, delta, snapshot)

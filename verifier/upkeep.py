@@ -5,6 +5,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
+from keys.errors import TrustListError
+from keys.instants import format_time
 from keys.trustlist import ListedIssuer
 from verifier.cache import MAX_SMALL_BYTES, Cache, Statuses
 from verifier.check import Lists
@@ -38,7 +40,7 @@ def upkeep(options: "Namespace", settings: Settings, out: TextIO, now: int) -> i
     if not names:
         raise CacheError("where from? name a folder or address: celadon-verify update SOURCE")
     report = update(settings.folder, [open_source(name) for name in names], now=now)
-    return _show_report(report, out)
+    return _show_report(report, out, now)
 
 
 def _set_up(options: "Namespace", settings: Settings, out: TextIO) -> None:
@@ -47,7 +49,10 @@ def _set_up(options: "Namespace", settings: Settings, out: TextIO) -> None:
     if options.roots is not None:
         with Path(options.roots).open("rb") as file:
             roots = file.read(MAX_SMALL_BYTES)
-    set_up(settings.folder, roots, sources)
+    try:
+        set_up(settings.folder, roots, sources)
+    except TrustListError as error:
+        raise CacheError(f"{options.roots}: not a file of roots: {error}") from error
     print(f"set up: {settings.folder}", file=out)
     if roots is not None:
         digest = sha256(roots).hexdigest()
@@ -69,7 +74,7 @@ def _lasting(name: str) -> str:
     return str(folder)
 
 
-def _show_report(report: Report, out: TextIO) -> int:
+def _show_report(report: Report, out: TextIO, now: int) -> int:
     print(
         f"trust list {report.trust.version}; up to date: {len(report.regions)} of "
         f"{report.wanted} regions; files changed: {report.changed}",
@@ -82,6 +87,12 @@ def _show_report(report: Report, out: TextIO) -> int:
     if not report.problems:
         return 0
     print("What is held stays in use until it is 24 h old.", file=out)
+    if any(problem.of_another_time for problem in report.problems):
+        print(
+            f"By this machine's clock it is {format_time(now)}. If that is wrong, set the clock "
+            "and update again.",
+            file=out,
+        )
     if any(problem.refused for problem in report.problems):
         print(
             "A refused list means an old copy, a mistake or an attack: tell your region.", file=out

@@ -535,6 +535,18 @@ def test_update_by_the_delta_alone_decides_and_counts_from_then(command: Run) ->
     assert verdict(command, now=world.now + 22 * HOUR_S, code=other) is Reason.ADMITTED
 
 
+@pytest.mark.parametrize(("seconds", "regions"), [(0, ("610000",)), (1, ())])
+def test_update_by_the_delta_alone_serves_a_list_of_one_day_and_no_older(
+    command: Run, seconds: int, regions: tuple[str, ...]
+) -> None:
+    """To the second, however far the delta reaches: what is older would soon be forgotten."""
+    world = later(hours=24)
+    world = replace(world, now=world.now + seconds)
+    report = take(command, by_delta({}, world=world, base=NOW - DAY_S), now=world.now)
+    assert report.regions == regions
+    assert ("status/1.cwt: no such file" in texts(report, refused=False)) is bool(seconds)
+
+
 def test_update_by_a_delta_that_reaches_less_far_needs_the_list(command: Run) -> None:
     """A list that is older than the delta's base is fetched anew; without it nothing is taken."""
     files = by_delta({4711: Status.WITHDRAWN}, base=NOW - HOUR_S + 1)

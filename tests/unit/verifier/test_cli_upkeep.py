@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from keys.trusttext import digest_text
-from tests.code_support import HEILONGJIANG, NOW, SHAANXI, World, paper_code
+from tests.code_support import DAY_S, HEILONGJIANG, NOW, SHAANXI, World, paper_code
 from tests.venue_support import Run, publish, published, roots_of, signed, venue
 from verifier.claims import HOUR_S
 from verifier.transport import encode_text
@@ -65,7 +65,11 @@ def test_setup_again_changes_the_source_and_keeps_the_roots(tmp_path: Path, publ
     [
         (["setup", "--source", "PUBLIC"], 3, "not set up"),
         (["setup", "--roots", "PUBLIC/none", "--source", "PUBLIC"], 3, "none: No such file"),
-        (["setup", "--roots", "PUBLIC/trust-list.cbor", "--source", "PUBLIC"], 3, ""),
+        (
+            ["setup", "--roots", "PUBLIC/trust-list.cbor", "--source", "PUBLIC"],
+            3,
+            "trust-list.cbor: not a file of roots: ",
+        ),
         (["setup", "--roots", "PUBLIC/roots.cbor", "--source", "http://example.com"], 3, "https"),
         (["setup", "--roots", "PUBLIC/roots.cbor", "--source", "PUBLIC/none"], 3, "no such folder"),
         (["update"], 3, "setup"),
@@ -111,6 +115,29 @@ def test_update_reports_refusals_apart_from_absences(tmp_path: Path) -> None:
     assert "not fetched" in kinds
     assert "tell your region" in result.out
     assert command(CODE).status == 0
+
+
+@pytest.mark.parametrize("command", ["update", "lists", "setup", "check"])
+def test_option_before_the_command_is_refused(tmp_path: Path, command: str) -> None:
+    """The command's name is not checked like a code: an hourly update would never update."""
+    run = venue(tmp_path, World())
+    result = run("--lists", str(run.folder), command)
+    assert (result.status, result.out) == (2, "")
+
+
+@pytest.mark.parametrize(("days", "said"), [(-3, "2020-12-10"), (3, "2020-12-16")])
+def test_update_by_a_wrong_clock_asks_for_it_first(tmp_path: Path, days: int, said: str) -> None:
+    """C64: a machine that lost its time refuses good lists; that is not its region's business."""
+    command = venue(tmp_path, World())
+    command.now += days * DAY_S
+    result = command("update")
+    assert result.status == 3
+    assert f"By this machine's clock it is {said}" in result.out
+    assert result.out.index("machine's clock") < result.out.index("tell your region")
+    command.folder = tmp_path / "new"
+    roots = publish(tmp_path / "given", {"roots.cbor": roots_of(World())}) / "roots.cbor"
+    result = command("setup", "--roots", str(roots), "--source", str(tmp_path / "public"))
+    assert f"this machine's clock says {said}" in result.err + result.out
 
 
 def test_update_without_the_stick_takes_what_the_others_have(tmp_path: Path) -> None:
