@@ -51,7 +51,8 @@ from keys.cose import MessageSigner
 
 __all__ = ["Log"]
 
-_TRIES: Final = 8
+#: SQLite lets whoever waits for its lock lose often, and each loss is short.
+_TRIES: Final = 64
 _ERASED_AT_ONCE: Final = 1_000
 #: Callers read the clock before they wait for their turn. Signed times never go back at all.
 _WAIT_S: Final = 3

@@ -200,6 +200,15 @@ def test_append_lost_race_for_the_same_event_has_one_effect(engine: Engine) -> N
     assert other.size() == 2
 
 
+def test_append_many_races_lost_is_no_reason_to_give_up(engine: Engine) -> None:
+    """Two busy processes on SQLite: the one that waits for the lock loses many times in a row."""
+    other = a_log(engine)
+    numbers = iter(range(100, 200))
+    act = lambda: other.append([an_event(next(numbers))], now=NOW)  # noqa: E731
+    loser = Log(engine, Interrupting(act, 20), ORIGIN)
+    assert loser.append([an_event(1)], now=NOW) == [20]
+
+
 def test_append_every_race_lost_gives_up(engine: Engine) -> None:
     """A log that never wins says so, and has appended nothing."""
     other = a_log(engine)
