@@ -127,7 +127,11 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         "日期须写作 2020-12-13，时间须写作 2020-12-13T08:00:00+08:00。",
         "Write a date as 2020-12-13 and a time as 2020-12-13T08:00:00+08:00.",
     ),
-    Problem.TIME_OUT_OF_RANGE: Text("时间不在可接受的范围内。", "The time is out of range."),
+    Problem.TIME_OUT_OF_RANGE: Text(
+        "时间有误：不得晚于现在，症状和行程限最近30天内，结束不得早于开始。",
+        "The time is out of range: nothing lies in the future, symptoms and arrivals within the"
+        " last 30 days, an end not before its beginning.",
+    ),
     Problem.UNKNOWN_PLACE: Text("没有这个地区代码。", "There is no such place."),
     Problem.UNKNOWN_VALUE: Text(
         "此项不能自行申报，或取值不在列表中。",
@@ -160,7 +164,10 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         "本地健康码已停用，请申领新启用的健康码，或到服务窗口办理。",
         "This city's health code has ended: get a code of its successor, or ask the staff.",
     ),
-    Problem.TOO_MANY: Text("一次请求的数量过多。", "Too many at once."),
+    Problem.TOO_MANY: Text(
+        "一次或一天内申报的数量过多，请减少数量或明天再报。",
+        "Too much at once or within a day: declare less, or the rest tomorrow.",
+    ),
     Problem.TOO_MANY_READS: Text("查询次数过多，请稍后再试。", "Read too often: try again later."),
     Problem.TOO_MANY_CODES: Text(
         "已领取的码已达上限，请使用仍有效的码，或待部分码到期后再领取。",

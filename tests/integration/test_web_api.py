@@ -176,7 +176,7 @@ async def test_story_of_a_person(each_site: Site) -> None:
     assert (recorded.status, recorded.json) == (201, {"recorded": 2})
     colour = await site.ask("GET", "/me/colour", token=token)
     assert colour.json["colour"] == "red"
-    assert colour.json["changes_at"] == "2020-12-27T00:00:00+08:00"
+    assert colour.json["changes_at"] == "2020-12-28T00:00:00+08:00"
     assert [reason["rule"] for reason in colour.json["reasons"]] == ["red-symptom"]
     assert "发热" in colour.json["reasons"][0]["zh"]
     contact = site.desk.writer.authority.issuer.contact
@@ -185,6 +185,19 @@ async def test_story_of_a_person(each_site: Site) -> None:
     with site.desk.engine.connect() as connection:
         superseded = connection.exec_driver_sql("SELECT count(*) FROM status_change").scalar_one()
     assert superseded == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("until", "colour"), [(None, "red"), ("2020-12-13", "red"), ("2020-11-24", "green")]
+)
+async def test_declare_symptom_that_has_not_ended_counts_as_of_today(
+    site: Site, until: str | None, colour: str
+) -> None:
+    """A cough for three weeks is a cough now, unless the person says that it is over."""
+    token = await site.bound()
+    said = {"symptoms": [{"value": "cough", "since": "2020-11-22", "until": until}]}
+    assert (await site.ask("POST", "/me/declarations", said, token=token)).status == 201
+    assert (await site.ask("GET", "/me/colour", token=token)).json["colour"] == colour
 
 
 async def test_codes_same_key_same_body_gives_the_same_codes(each_site: Site) -> None:

@@ -111,6 +111,8 @@ def _both(texts: Texts) -> dict[str, str]:
 
 
 class SymptomSaid(In):
+    """*until*: the last day with it; without one the person still has it."""
+
     value: Literal["fever", "fatigue", "cough", "diarrhoea", "conjunctivitis"]
     since: When
     until: When | None = None
@@ -152,7 +154,7 @@ def _said(body: Declaration, now: int) -> list[Declared]:
             Kind.SYMPTOM,
             symptom.value,
             parse_instant(symptom.since, "symptoms.since"),
-            None if symptom.until is None else parse_instant(symptom.until, "symptoms.until"),
+            now if symptom.until is None else parse_instant(symptom.until, "symptoms.until"),
         )
         for symptom in body.symptoms
     ]
