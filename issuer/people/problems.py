@@ -175,7 +175,7 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         " again once some have ended.",
     ),
     Problem.NOTHING_TO_APPEAL: Text(
-        "目前的判定没有依据该地区提供且仍可申诉的信息。如认为判定有误，请到服务窗口申诉。",
+        "目前的判定未采用该地区提供的、仍可申诉的信息。如认为判定有误，请到服务窗口申诉。",
         "The present decision rests on nothing from that region that can still be contested. If you"
         " think that it is wrong, appeal at a service desk.",
     ),
