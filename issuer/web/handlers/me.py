@@ -57,7 +57,11 @@ class ColourReason(Out):
 
 
 class MyColour(Out):
-    """The decision as of now. *changes_at*: when it becomes another one by itself, if ever."""
+    """The decision as of now.
+
+    *changes_at*: when it becomes another one by itself, if ever. Where nothing ends before, that is
+    the end of the rule set, and not a date to tell somebody who is yellow or red.
+    """
 
     colour: Literal["green", "yellow", "red", "pending"]
     reasons: list[ColourReason]
