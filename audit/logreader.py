@@ -6,7 +6,8 @@ verifies it with the log's public key, and `audit.verify` re-hashes the whole lo
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from typing import Final
 
 from sqlalchemy import Connection, Engine
 
@@ -21,6 +22,9 @@ from audit.tlog.proof import Proof
 from audit.tlog.tiles import TileReader, subtrees
 
 __all__ = ["LogReader", "LoggedEvent", "tile_reader"]
+
+#: Kept while one person's proofs are made.
+_SUBTREES: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +121,26 @@ class LogReader:
                 raise ValueError(f"the log has no {size} entries")
             return root_of(size, subtrees(tile_reader(connection)))
 
-    def events_of(self, subject: bytes) -> tuple[LoggedEvent, ...]:
-        """All that the log says about *subject*, oldest first, each with its proof."""
+    def events_of(
+        self, subject: bytes, kinds: Iterable[Kind] | None = None
+    ) -> tuple[LoggedEvent, ...]:
+        """What the log says about *subject*, oldest first, each with its proof.
+
+        Args:
+            subject: Whom.
+            kinds: Of events; all by default.
+        """
+        chosen = log_entries.c.subject == subject
+        if kinds is not None:
+            chosen &= log_entries.c.kind.in_([kind.value for kind in kinds])
         with reading(self._engine) as connection:
             head = store.read_head(connection)
             if head is None:
                 return ()
-            subtree = subtrees(tile_reader(connection))
+            # One person's proofs have most of their hashes in common.
+            subtree = lru_cache(maxsize=_SUBTREES)(subtrees(tile_reader(connection)))
             found = []
-            for entry in store.read_entries(connection, log_entries.c.subject == subject):
+            for entry in store.read_entries(connection, chosen):
                 if entry.salt is None or entry.body is None:
                     continue
                 hashes = inclusion_proof(entry.leaf_index, head.tree_size, subtree)

@@ -129,18 +129,14 @@ def own_record(
     found: list[LoggedEvent] = []
 
     def load(person: bytes, fields: frozenset[Field]) -> Mapping[Field, object]:
-        found.extend(log.events_of(person))
+        found.extend(log.events_of(person, _KINDS))
         return dict.fromkeys(fields, found)
 
     request = own_record_request(subject, frozenset({Field.ACCESS_RECORD}))
     answer = gate.open(request, load, now=now)
     if isinstance(answer, Refused):
         return answer
-    return tuple(
-        (parse_access(logged.event), encode_proof(logged.proof))
-        for logged in found
-        if logged.event.kind in _KINDS
-    )
+    return tuple((parse_access(logged.event), encode_proof(logged.proof)) for logged in found)
 
 
 def open_proof(text: bytes, key: NoteKey) -> Event:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from audit.errors import LogBusyError
+from audit.events import Kind
+from audit.logreader import LoggedEvent, LogReader
 from audit.record import open_proof
 from issuer.between.exchange import Exchange
 from issuer.between.message import Ground
@@ -163,6 +165,29 @@ async def test_appeal_shows_no_state_that_the_log_does_not_hold_yet(
         (shown,) = (await here.ask("GET", "/me/appeals", token=token)).json["appeals"]
         assert shown["state"] == "corrected"
         assert len(shown["steps"]) == 2
+
+
+async def test_appeals_are_shown_without_reading_the_rest_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What else the log says of a person can be long, and whoever asks in a loop is not limited."""
+    read: list[Kind] = []
+    events_of = LogReader.events_of
+
+    def noting(self: LogReader, *of: Any) -> tuple[LoggedEvent, ...]:  # noqa: ANN401 # handed on
+        found = events_of(self, *of)
+        read.extend(logged.event.kind for logged in found)
+        return found
+
+    monkeypatch.setattr(LogReader, "events_of", noting)
+    async with two_servers(tmp_path) as (there, here):
+        token = await told(there, here)
+        assert (await here.ask("GET", "/me/appeals", token=token)).status == 200
+        wanted = {"region": HEILONGJIANG, "ground": "not-me"}
+        for _ in range(2):
+            assert (await here.ask("POST", "/me/appeals", wanted, token=token)).status == 202
+        assert (await here.ask("GET", "/me/appeals", token=token)).status == 200
+    assert read == [Kind.APPEAL_FILED] * 3
 
 
 def _away(*_: object, **__: object) -> list[int]:

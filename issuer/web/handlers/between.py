@@ -91,7 +91,7 @@ class Appeals(Out):
 async def file_appeal(call: Call[AppealWanted, Nothing]) -> AppealShown:
     exchange, body = call.request.app[EXCHANGE], call.body
     row = await asyncio.to_thread(exchange.appeal, call.subject, body.region, Ground(body.ground))
-    logged = await asyncio.to_thread(call.request.app[LOG].events_of, call.subject)
+    logged = await asyncio.to_thread(call.request.app[LOG].events_of, call.subject, _STEPS)
     return _shown(row, logged)
 
 
@@ -103,7 +103,7 @@ async def my_appeals(call: Call[Nothing, Nothing]) -> Appeals:
 
     # In the writer's turn: what is stored is in the log by the time that it answers.
     rows = await app[ISSUING].run(load)
-    logged = await asyncio.to_thread(app[LOG].events_of, call.subject)
+    logged = await asyncio.to_thread(app[LOG].events_of, call.subject, _STEPS)
     return Appeals(appeals=[_shown(row, logged) for row in rows])
 
 

@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, delete, event, select, text, update
 from sqlalchemy.exc import OperationalError
 
+from audit import logreader
 from audit.database import open_engine, reading, writing
 from audit.errors import (
     EmptyLogError,
@@ -26,8 +28,9 @@ from audit.events import Event, Kind, commitment, encode_event
 from audit.log import Log
 from audit.models import log_checkpoints, log_entries, log_head, log_tiles
 from audit.tlog.checkpoint import verify_checkpoint
-from audit.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
+from audit.tlog.merkle import SubtreeHash, leaf_hash, verify_consistency, verify_inclusion
 from audit.tlog.proof import encode_proof, parse_proof, verify_proof
+from audit.tlog.tiles import TileReader, subtrees
 from audit.verify import Verified, verify_log
 from keys.ed25519 import PublicKey
 from keys.signer import SeedSigner
@@ -523,6 +526,38 @@ def test_events_of_a_person_come_with_proofs_that_open_them(engine: Engine) -> N
         verify_proof(proof, hashlib.sha256(proof.extra).digest(), log.key)
         assert proof.extra[16:] == encode_event(item.event)
     assert log.events_of(bytes(15) + b"\xff") == ()
+
+
+def test_events_of_a_person_of_some_kinds_leave_the_others_out(engine: Engine) -> None:
+    """Whoever wants a few steps is not given everything that ever happened."""
+    log = a_log(engine)
+    log.append(some_events(0, 5), now=NOW)
+    event = an_event(5, subject=3)._replace(kind=Kind.LOG_READ)
+    log.append([event], now=NOW)
+    (found,) = log.events_of((3).to_bytes(16, "big"), [Kind.LOG_READ])
+    assert (found.leaf_index, found.event) == (5, event)
+
+
+def test_events_of_a_person_hash_no_subtree_twice(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proofs share most of their hashes: thousands of them must not keep everybody waiting."""
+    hashed: Counter[tuple[int, int]] = Counter()
+
+    def counting(read: TileReader) -> SubtreeHash:
+        subtree = subtrees(read)
+
+        def counted(height: int, index: int) -> bytes:
+            hashed[height, index] += 1
+            return subtree(height, index)
+
+        return counted
+
+    log = a_log(engine)
+    log.append(some_events(0, 300), now=NOW)
+    monkeypatch.setattr(logreader, "subtrees", counting)
+    assert len(log.events_of((3).to_bytes(16, "big"))) == 60
+    assert set(hashed.values()) == {1}
 
 
 # --- erasing --------------------------------------------------------------------------------------
