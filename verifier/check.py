@@ -181,7 +181,7 @@ class Lists:
     Attributes:
         statuses: By list number.
         newest: The latest time at which any list that this verifier ever held was signed: it
-            cannot be earlier than that. By default it is found from the lists given here; who
+            cannot be earlier than that. By default it is found from what is given here; who
             opens status lists only when needed passes the time that it has noted.
         confirmed: The latest time at which an issuer's snapshot named this trust list as the one in
             force: offline roots need not sign every day (ADR 0008). Never: -1.
@@ -198,7 +198,8 @@ class Lists:
 
     def __post_init__(self) -> None:
         times = [self._issued_at(number) for number in self.statuses] if self.newest < 0 else []
-        object.__setattr__(self, "newest", max(self.newest, self.trust.issued_at, *times))
+        newest = max(self.newest, self.trust.issued_at, self.confirmed, *times)
+        object.__setattr__(self, "newest", newest)
         trust_from = max(self.trust.issued_at, self.confirmed)
         trust_ends = min(self.trust.not_after, trust_from + MAX_LIST_AGE_S + 1)
         object.__setattr__(self, "trust_from", trust_from)

@@ -428,6 +428,7 @@ def _decode_snapshot(payload: bytes) -> Snapshot:
     }
     if (
         more
+        or min(at, exp, version) < 0
         or len(delta) != DIGEST_BYTES
         or len(digests) != len(lists)
         or any_bool(at, exp, version, *digests)

@@ -177,7 +177,9 @@ def phone_code_for(holder_key: bytes) -> bytes:
     return signed(payload)
 
 
-def raw_presentation(code: bytes, by: SeedSigner, *, kid: bytes | None = None) -> bytes:
+def raw_presentation(
+    code: bytes, by: SeedSigner, *, kid: bytes | None = None, time: int = NOW
+) -> bytes:
     header = protected(by.kid if kid is None else kid)
-    payload = b"\x82\x1a" + NOW.to_bytes(4, "big") + byte_string(code)
+    payload = b"\x82\x1a" + time.to_bytes(4, "big") + byte_string(code)
     return envelope(header, b"\xa0", payload, by.sign(sig_structure(header, payload)))

@@ -229,6 +229,14 @@ def _times() -> Iterator[Vector]:
     yield replace(at_issue, now=NOW - HOUR_S)
     before = outcome_is("C064-clock-before-trust-list", "Impossibly early.", GOOD, Reason.CLOCK)
     yield replace(before, now=NOW - 7 * HOUR_S)
+    confirmed = outcome_is(
+        "C064-clock-before-confirmation", "Before the latest snapshot.", GOOD, Reason.CLOCK
+    )
+    yield replace(confirmed, world="trust-ended", now=NOW - HOUR_S // 2 - 1)
+    at_snapshot = outcome_is(
+        "C064-clock-at-confirmation", "As early as can be.", GOOD, Reason.ADMITTED
+    )
+    yield replace(at_snapshot, world="trust-ended", now=NOW - HOUR_S // 2)
     yield replace(outcome_is("C064-clock-1970", "A flat battery.", GOOD, Reason.CLOCK), now=0)
     oldest = outcome_is("C073-trust-list-24-h", "Exactly 24 h old.", GOOD, Reason.ADMITTED)
     yield replace(oldest, world="trust-oldest")
@@ -269,6 +277,16 @@ def _presentations() -> Iterator[Vector]:
     about = "The phone's time lies before the code's beginning."
     early = outcome_is("C066-before-the-beginning", about, behind, Reason.NOT_YET)
     yield replace(early, step=9)
+    about = "Exp is the first second that is too late."
+    at_the_end = outcome_is("C066-at-the-end", about, presentation(ends_now), Reason.EXPIRED)
+    yield replace(at_the_end, now=NOW - 1, step=9)
+    last = presentation(ends_now, now=NOW - 1)
+    in_time = outcome_is("C066-last-second", "The last one.", last, Reason.ADMITTED)
+    yield replace(in_time, now=NOW - 1)
+    first = presentation(begins_now)
+    in_time = outcome_is("C066-first-second", "The first one.", first, Reason.ADMITTED)
+    yield replace(in_time, now=NOW + 5)
+    yield from _not_presentations(code)
     for vector in _stolen(code):
         yield replace(vector, step=7 if vector.name == "C067-code-forged" else 9)
     yield malformed("C068-without-presentation", "A phone code by itself.", code)
@@ -288,6 +306,37 @@ def _presentations() -> Iterator[Vector]:
     yield replace(at_venue, before=(shown,), now=NOW + 10)
     with_paper = outcome_is("C070-paper-twice", "Paper may come again.", GOOD, Reason.ADMITTED)
     yield replace(with_paper, before=(text_of(GOOD),), policy="checkpoint", colour=Colour.GREEN)
+
+
+def _not_presentations(code: bytes) -> Iterator[Vector]:
+    """233 bytes of which one outside the gaps is another, in the presentation or in its code."""
+    good = sign_presentation(code, HOLDER, now=NOW)
+    for name, place in {
+        "tag": 0,
+        "header": 3,
+        "unprotected": 12,
+        "payload": 15,
+        "code-length": 21,
+        "code-tag": 23,
+        "code-unprotected": 23 + 12,
+        "code-cti": 23 + 22,
+        "code-holder-key": 23 + 29,
+        "code-colour-label": 23 + 72,
+        "code-signature": 23 + 78,
+        "signature": 167,
+    }.items():
+        other = good[:place] + bytes((good[place] ^ 1,)) + good[place + 1 :]
+        yield malformed(f"presentation-{name}", f"Byte {place} is another.", other)
+    for name, item in {"colour-3": b"\x03", "exp-half-hour": None}.items():
+        inside = bytearray(code)
+        if item is None:
+            inside[18:22] = (NOW + 1800).to_bytes(4, "big")
+        else:
+            inside[77:78] = item
+        presented = raw_presentation(bytes(inside), HOLDER)
+        yield malformed(f"presentation-code-{name}", "No such code.", presented)
+    low = raw_presentation(code, HOLDER, time=2**16 - 1)
+    yield malformed("presentation-time-not-shortest", "A time below 2^16.", low)
 
 
 def _stolen(code: bytes) -> Iterator[Vector]:

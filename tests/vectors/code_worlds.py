@@ -118,7 +118,7 @@ def files() -> dict[str, bytes]:
     confirmed = {
         "trust-confirmed": NOW - DAY_S,
         "trust-confirmed-long-ago": NOW - DAY_S - 1,
-        "trust-ended": NOW - HOUR_S,
+        "trust-ended": NOW - HOUR_S // 2,
     }
     roots = [signer("root 1"), signer("root 2")]
     made: dict[str, bytes] = {}

@@ -198,6 +198,19 @@ def _snapshots() -> Iterator[Vector]:
     short = {5: {1: bytes(31)}}
     yield wrong("list-digest-31", "A list's digest is a byte short.", form, short)
     yield wrong("time-true", "True is not a time.", form, {2: True})
+    for label, name in {2: "time", 3: "exp", 4: "version"}.items():
+        yield wrong(f"{name}-negative", "Below zero.", form, {label: -1})
+    yield wrong("region-bytes", "A region that is no text.", form, {1: SHAANXI.region.encode()})
+    yield wrong("lists-array", "Not a map.", form, {5: [digests[1]]})
+    yield wrong("list-number-text", "A number as text.", form, {5: {"1": digests[1]}})
+    yield wrong("list-digest-text", "A digest as text.", form, {5: {1: "a" * 32}})
+    named = {1: HEILONGJIANG.region}
+    yield wrong("names-another-region", "A signs for B.", scope, named)
+    yield wrong("names-no-region", "Nor is that the signer's.", scope, {1: "61000"})
+    both = {1: HEILONGJIANG.region, 3: NOW}
+    yield wrong("ended-of-another-region", "Whose it is comes before its time.", scope, both)
+    exactly = wrong("24-h", "As old as may be.", "accepted", {2: NOW - DAY_S, 3: NOW + 1})
+    yield replace(exactly, name="good-snapshot-24-h")
     yield wrong("other-region", "B signs for A.", scope, {}, by="230000 status")
     foreign = {5: {**digests, HEILONGJIANG.first_list: bytes(32)}}
     yield wrong("foreign-list", "A names a list of B.", scope, foreign)
@@ -225,6 +238,8 @@ def _envelopes() -> Iterator[Vector]:
     )
     yield wrong("C046-no-typ", "No typ.", "Format", signed(members(), typ=None))
     yield wrong("empty", "Nothing.", "Format", b"")
+    ahead = good(region=HEILONGJIANG.region)
+    yield wrong("names-another-region", "A signs a delta of B.", "Scope", ahead)
     yield wrong("trailing-byte", "One byte behind.", "Format", good() + b"\0")
     for name, by in {
         "stranger": signer("stranger"),
@@ -320,6 +335,9 @@ def _times() -> Iterator[Vector]:
     about = "Older than the delta held, though the snapshot names it."
     yield update("C087-older", about, "StatusListRollbackError", good(), held=later)
     future = good(at=NOW + 1, exp=NOW + DAY_S)
+    early = good(at=NOW - 8 * DAY_S, base=NOW - 9 * DAY_S)
+    about = "Signed before the key's time began."
+    yield update("signer-too-early", about, "StatusListSignerError", early)
     yield update("C087-in-the-future", "From the next second.", "StatusListExpiredError", future)
     yield update("ended", "Until this second.", "StatusListExpiredError", good(exp=NOW))
     narrow = sign_sign1(

@@ -105,10 +105,13 @@ _STEP_OF_ERROR: Final = {"StatusListExpiredError": 8, "StatusListRollbackError":
 _STEP_OF_NAME: Final = {
     "C090-shorter": 12,
     "C090-other-width": 12,
+    "C090-other-width-all-valid": 12,
     "C090-another-list": 10,
     "signature-flipped": 3,
     "signer-too-early": 5,
+    "signer-early": 5,
     "signer-too-late": 9,
+    "signer-ended": 9,
 }
 
 
@@ -140,6 +143,13 @@ def _good() -> Iterator[Vector]:
     yield _accepted("good-stored", "Not compressed at all.", other_level)
     largest = good(bytes(MAX_ENTRIES // 4))
     yield _accepted("good-largest", "2^20 entries.", largest)
+    last = good(sub=SHAANXI.uri(SHAANXI.last_list))
+    yield _accepted("good-last-number", "The last list that is Shaanxi's.", last)
+    first = good(iat=NOW - 7 * DAY_S)
+    yield _accepted("good-signer-first-second", "Issued as its key's time began.", first)
+    until = good(exp=NOW * 2)
+    in_force = _accepted("good-signer-last-second", "The last second of its key's time.", until)
+    yield replace(in_force, now=NOW + 30 * DAY_S - 1)
 
 
 def _envelopes() -> Iterator[Vector]:
@@ -149,6 +159,7 @@ def _envelopes() -> Iterator[Vector]:
     yield _refused("C046-other-typ", "The typ of a snapshot.", "Format", snapshot)
     yield _refused("C046-no-typ", "No typ.", "Format", signed(claims(), typ=None))
     yield _refused("untagged", "No tag 18.", "Format", good()[1:])
+    yield _refused("tag-17", "The tag of COSE_Mac0.", "Format", b"\xd1" + good()[1:])
     yield _refused(
         "cwt-tag", "Tag 61 in front: the draft forbids it.", "Format", b"\xd8\x3d" + good()
     )
@@ -164,6 +175,25 @@ def _envelopes() -> Iterator[Vector]:
     unprotected = b"\xa1\x04" + byte_string(SHAANXI.status_signer.kid)
     outside = envelope(header, unprotected, payload, signature)
     yield _refused("kid-unprotected", "kid outside.", "Format", outside)
+    yield from _parts()
+
+
+def _parts() -> Iterator[Vector]:
+    """A good list whose envelope has other parts."""
+    header, _, payload, signature = cbor2.loads(good()[1:])
+    for name, about, parts in (
+        ("unprotected-kid", "The kid a second time, outside.", [header, {4: b"kid1"}, payload]),
+        ("unprotected-null", "No map outside.", [header, None, payload]),
+        ("protected-text", "A header that is text.", [header.decode("latin-1"), {}, payload]),
+        ("payload-text", "A payload that is text.", [header, {}, "payload"]),
+    ):
+        yield _refused(name, about, "Format", b"\xd2" + cbor2.dumps([*parts, signature]))
+    good_parts = [header, {}, payload]
+    for size in (63, 65):
+        sized = cbor2.dumps([*good_parts, (signature + b"\0")[:size]])
+        yield _refused(f"signature-{size}", f"{size} bytes.", "Format", b"\xd2" + sized)
+    five = cbor2.dumps([*good_parts, signature, b""])
+    yield _refused("five-parts", "Something behind the signature.", "Format", b"\xd2" + five)
 
 
 def _streams() -> Iterator[Vector]:
@@ -206,7 +236,15 @@ def _claims() -> Iterator[Vector]:
     for name in ("sub", "exp", "iat", "list"):
         yield wrong(f"{name}-missing", "A claim is missing.", **{name: None})
     yield wrong("iat-after-exp", "It ends before it begins.", iat=NOW + 2 * DAY_S)
+    yield wrong("iat-at-exp", "It ends as it begins.", iat=NOW + DAY_S)
     yield wrong("iat-negative", "Before 1970.", iat=-1)
+    yield wrong("sub-bytes", "An address that is no text.", sub=SHAANXI.uri(1).encode())
+    as_text = list_of(PACKED)
+    yield wrong("lst-text", "A stream that is text.", list={**as_text, "lst": "x"})
+    yield wrong("list-array", "Not a map.", list=[2, as_text["lst"]])
+    yield _refused("claims-array", "Not a map.", "Format", signed([1, 2, 3]))
+    now = good(iat=NOW)
+    yield _accepted("good-iat-now", "Issued in this second.", now)
     yield wrong("exp-float", "A date that is no integer.", exp=float(NOW + DAY_S))
     extra = signed({**claims(), 65000: 0})
     yield _refused("extra-claim", "A closed profile.", "Format", extra)
@@ -224,6 +262,7 @@ def _claims() -> Iterator[Vector]:
     for name, sub in {
         "other-list": HEILONGJIANG.uri(1),
         "other-issuer": HEILONGJIANG.uri(HEILONGJIANG.first_list),
+        "next-number": SHAANXI.uri(SHAANXI.last_list + 1),
         "foreign-number": SHAANXI.uri(HEILONGJIANG.first_list),
         "leading-zero": SHAANXI.status_base + "01.cwt",
         "no-number": SHAANXI.status_base + ".cwt",
@@ -256,6 +295,10 @@ def _signers() -> Iterator[Vector]:
     yield _refused("signer-too-early", about, "Signer", before_the_window)
     expired = _refused("signer-too-late", "The key's time is over.", "Signer", good(exp=NOW * 2))
     yield replace(expired, now=NOW + 60 * DAY_S)
+    at_end = _refused("signer-ended", "Until this second.", "Signer", good(exp=NOW * 2))
+    yield replace(at_end, now=NOW + 30 * DAY_S)
+    about = "A second before the key's time began."
+    yield _refused("signer-early", about, "Signer", good(iat=NOW - 7 * DAY_S - 1))
 
 
 def _successions() -> Iterator[Vector]:
@@ -294,6 +337,9 @@ def _successions() -> Iterator[Vector]:
     yield _refused(
         "C090-other-width", "The same bytes read otherwise.", "Cleared", narrower, held=held
     )
+    valid, same = bytes(256), signed(claims(list=list_of(bytes(256), bits=1), **newer))
+    about = "Another width, and nothing was ever taken back."
+    yield _refused("C090-other-width-all-valid", about, "Cleared", same, held=good(valid))
     one_bit = signed(claims(list=list_of(PACKED, bits=1)))
     one_more = signed(claims(list=list_of(b"\x91" + PACKED[1:], bits=1), **newer))
     yield _accepted("next-one-bit-wide", "Lists of one bit: one more.", one_more, held=one_bit)

@@ -131,7 +131,7 @@ function readWorld(path) {
     trust,
     confirmed,
     statuses: new Map(lists.map((list) => [list.number, list])),
-    newest: Math.max(trust.issuedAt, ...lists.map(({ iat }) => iat)),
+    newest: Math.max(trust.issuedAt, confirmed ?? 0, ...lists.map(({ iat }) => iat)),
   };
 }
 
