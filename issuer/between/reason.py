@@ -19,9 +19,9 @@ class Reason(StrEnum):
     WRONG_PURPOSE = "wrong-purpose"
     KEY_NOT_IN_FORCE = "key-not-in-force"
     BAD_SIGNATURE = "bad-signature"
+    CONTENT = "content"
     FORWARDED = "forwarded"  # signed for another receiver, key or id than it arrived under
     WRONG_TIME = "wrong-time"
-    CONTENT = "content"
     # Against what came before.
     NUMBER_TAKEN = "number-taken"  # by a notice with other bytes
     TOO_EARLY = "too-early"  # too many before it are missing

@@ -10,7 +10,7 @@ from typing import Final
 
 from audit.tlog.checkpoint import Checkpoint, encode_checkpoint, sign_checkpoint
 from audit.tlog.merkle import Frontier, inclusion_proof, leaf_hash
-from audit.tlog.note import NoteKey, sign_line
+from audit.tlog.note import KeyType, NoteKey, cosign_line, sign_line
 from audit.tlog.proof import Proof, encode_proof
 from keys.signer import SeedSigner
 from tests.naive_merkle import naive_root
@@ -22,6 +22,7 @@ ORIGIN: Final = "celadon.example/610000/log"
 SIGNER: Final = SeedSigner(b"\xd1" * 32)
 OTHER: Final = SeedSigner(b"\xd2" * 32)
 KEY: Final = NoteKey(ORIGIN, SIGNER.public_key)
+TIMED: Final = NoteKey(ORIGIN, SIGNER.public_key, KeyType.COSIGNATURE)
 NOW: Final = 1_607_817_600
 ENTRIES: Final = [bytes([number]) * 32 for number in range(7)]
 LEAVES: Final = [leaf_hash(entry) for entry in ENTRIES]
@@ -67,6 +68,8 @@ def signed(text: str) -> bytes:
 def vectors() -> Iterator[Vector]:
     """All files."""
     yield from _checkpoints()
+    yield from _lines()
+    yield from _timestamps()
     yield from _proofs()
 
 
@@ -80,6 +83,10 @@ def _checkpoints() -> Iterator[Vector]:
         "good": ("Signature and timestamp of the log.", good),
         "good-plain": ("Signature only.", signed(TEXT)),
         "good-extension": ("A further line, which nobody vouches for.", signed(f"{TEXT}more\n")),
+        "good-del": (
+            "Delete is no control character of a note: those are below U+0020.",
+            signed(f"{TEXT}a\x7fb\n"),
+        ),
         "good-empty-log": ("No entries yet.", signed(f"{ORIGIN}\n0\n{root}\n")),
         "good-stranger": ("Somebody unknown has signed too.", signed(TEXT) + stranger.encode()),
         "good-second-line-wrong": (
@@ -111,6 +118,8 @@ def _checkpoints() -> Iterator[Vector]:
         "not-utf8": ("C91", good.replace(b"celadon", b"cel\xffdon", 1)),
         "utf8-overlong": ("C91: an overlong slash.", good.replace(b"/", b"\xc0\xaf", 1)),
         "nul": ("C13: a NUL in the origin.", good.replace(b"/", b"\x00", 1)),
+        "tab-signed": ("A control character, signed.", signed(f"{TEXT}a\tb\n")),
+        "nul-signed": ("C13: a NUL, signed.", signed(f"{TEXT}a\0b\n")),
         "two-lines": ("The root is missing.", signed(f"{ORIGIN}\n7\n")),
         "root-31-bytes": ("A short root.", signed(_with_root(ROOT[:31]))),
         "root-33-bytes": ("A long root.", signed(_with_root(ROOT + b"\x00"))),
@@ -149,6 +158,61 @@ def _checkpoints() -> Iterator[Vector]:
     for name, (about, data) in defects.items():
         timestamp = name == "signature-good-then-bad"
         yield Vector("checkpoint", name, about, data, "CheckpointError", timestamp=timestamp)
+
+
+def _lines() -> Iterator[Vector]:
+    """Lines of others behind the log's own."""
+
+    def behind(line: str) -> bytes:
+        return signed(TEXT) + line.encode()
+
+    stranger = sign_line(TEXT, NoteKey("witness.example", OTHER.public_key), OTHER)
+    name, signature = stranger.removesuffix("\n").split(" ")[1:]
+    wrong = base64.b64encode(KEY.key_id + bytes(64)).decode()
+    shortest = base64.b64encode(bytes(5)).decode()
+    for case, (about, line) in {
+        "same-id": ("Another name with the log's id, and zeros.", f"— {name} {wrong}\n"),
+        "5-bytes": ("The shortest signature.", f"— {name} {shortest}\n"),
+        "of-any-script": ("A name beyond ASCII.", f"— 见证 {signature}\n"),
+    }.items():
+        yield Vector("checkpoint", f"good-stranger-{case}", about, behind(line), "accepted")
+    hundred = signed(TEXT) + 99 * stranger.encode()
+    yield Vector("checkpoint", "good-100-lines", "As many as may be.", hundred, "accepted")
+    for case, (about, line) in {
+        "4-bytes": ("An id and nothing.", f"— {name} AAAAAA==\n"),
+        "plus": ("A plus sign in the name.", f"— a+b {signature}\n"),
+        "no-break-space": ("White space in the name.", f"— a\u00a0b {signature}\n"),
+        "wide-space": ("White space in the name.", f"— a\u3000b {signature}\n"),
+        "no-name": ("No name.", f"—  {signature}\n"),
+        "three-words": ("A word too many.", f"— {name} {signature} {signature}\n"),
+        "no-base64": ("No signature.", f"— {name}\n"),
+    }.items():
+        yield Vector("checkpoint", f"stranger-{case}", about, behind(line), "CheckpointError")
+
+
+def _timestamps() -> Iterator[Vector]:
+    """For a reader who wants the time too."""
+
+    def timed(name: str, about: str, expect: str, line: str) -> Vector:
+        data = signed(TEXT) + line.encode()
+        return Vector("checkpoint", name, about, data, expect, timestamp=True)
+
+    def at(time: int) -> str:
+        return cosign_line(TEXT, TIMED, SIGNER, now=time)
+
+    refused = "CheckpointError"
+    yield timed("good-timestamp", "Signature and timestamp.", "accepted", at(NOW))
+    yield timed("good-timestamp-last", "The last second.", "accepted", at(2**63 - 1))
+    yield timed("timestamp-2-63", "A time of 64 bits.", refused, at(2**63))
+    yield timed("timestamp-missing", "The reader wants it.", refused, "")
+    data = base64.b64decode(at(NOW).split(" ")[2])
+    for name, about, changed in (
+        ("other-time", "Not the time that was signed.", data[:11] + b"\0" + data[12:]),
+        ("a-byte-short", "71 bytes.", data[:-1]),
+        ("seven-bytes", "Not even a time.", data[:11]),
+    ):
+        line = f"— {ORIGIN} {base64.b64encode(changed).decode()}\n"
+        yield timed(f"timestamp-{name}", about, refused, line)
 
 
 def _with_root(root: bytes) -> str:
@@ -191,10 +255,19 @@ def _proofs() -> Iterator[Vector]:
     entry = ENTRIES[3]
     yield Vector("log-proof", "good", "Entry 3 of 7.", good, "accepted", entry)
     opened = encode_proof(Proof(3, hashes, checkpoint, b"salt and body"))
-    yield Vector("log-proof", "good-extra", "With something extra.", opened, "accepted", entry)
+    about = "With something extra, which whoever has the entry need not look at."
+    yield Vector("log-proof", "good-extra", about, opened, "accepted", entry)
     single = sign_checkpoint(Checkpoint(ORIGIN, 1, LEAVES[3]), SIGNER, now=NOW)
     alone = encode_proof(Proof(0, (), single))
     yield Vector("log-proof", "good-one-entry", "A log of one.", alone, "accepted", entry)
+    for index in (0, 4, 6):
+        path = tuple(inclusion_proof(index, 7, subtree))
+        text = encode_proof(Proof(index, path, checkpoint))
+        about = f"Entry {index} of 7."
+        yield Vector("log-proof", f"good-{index}-of-7", about, text, "accepted", ENTRIES[index])
+    last = encode_proof(Proof(6, (*inclusion_proof(6, 7, subtree), bytes(32)), checkpoint))
+    about = "One hash more than the way to the top has."
+    yield Vector("log-proof", "hashes-above-the-root", about, last, "ProofError", ENTRIES[6])
     lines = good.split(b"\n")
     defects = {
         "other-entry": ("The proof of another entry.", good, ENTRIES[2]),

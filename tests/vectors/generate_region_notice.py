@@ -214,6 +214,7 @@ def _content() -> Iterator[Vector]:
     appeal = [ID, NOW + DAY_S, "not-me", ids[:1]]
     good = {
         "withdrawn": with_content(ids[:32], 2),
+        "appeal-deadline-at-once": with_content([ID, NOW, "not-me", ids[:1]], 3),
         "appeal": with_content(appeal, 3),
         "answer-upheld": with_content([ID, [RECORD]], 4),
         "answer-corrected": with_content([ID, []], 4),
@@ -256,6 +257,9 @@ def _content() -> Iterator[Vector]:
     for name, payload in wrong.items():
         data = envelope(padded(signed(payload)), name)
         yield Vector(name, f"What is said: {name.replace('-', ' ')}.", data, "content")
+    both = envelope(padded(signed(with_member(5, 0))), "both", _3=bytes(16))
+    about = "What is said is looked at before whom it is for, and when."
+    yield Vector("content-and-forwarded", about, both, "content", NOW + 31 * DAY_S)
 
 
 def world() -> str:

@@ -176,8 +176,14 @@ def changed(change: Callable[[dict[Any, Any]], object]) -> bytes:
 
 
 def with_key(public_key: bytes) -> bytes:
-    """The list with another public key in its first place."""
-    return changed(lambda m: m[6][0][8][0].__setitem__(0, public_key))
+    """The list with another public key in the place of its first one, and all in their order."""
+
+    def change(members: dict[Any, Any]) -> None:
+        keys = members[6][0][8]
+        keys[0][0] = public_key
+        keys.sort()
+
+    return changed(change)
 
 
 def envelope(change: Callable[[list[Any]], object], head: str = "d862") -> bytes:
@@ -190,6 +196,7 @@ def envelope(change: Callable[[list[Any]], object], head: str = "d862") -> bytes
 def vectors() -> Iterator[Vector]:
     """All of them, in the order of docs/spec/trust-list.md."""
     yield from _accepted()
+    yield from _at_limits()
     yield from _at_step(1, _envelopes())
     yield from _at_step(2, _signatures())
     yield from _at_step(3, _payloads())
@@ -269,6 +276,53 @@ def _accepted() -> Iterator[Vector]:
         ok,
         roots=test,
     )
+
+
+def _at_limits() -> Iterator[Vector]:
+    """As much of everything as may be, or as little."""
+    ok = "accepted"
+    many = tuple(SeedSigner(bytes([0x40 + i]) * 32) for i in range(16))
+    sixteen = replace(ROOTS, keys=tuple(signer.public_key for signer in many))
+    data = signed(replace(LIST, roots=sixteen), many[:3])
+    yield Vector("good-16-roots", "As many roots as may be.", data, ok, roots=sixteen)
+    everybody = replace(ROOTS, threshold=5)
+    data = signed(replace(LIST, roots=everybody), ROOT_SIGNERS)
+    yield Vector("good-threshold-5-of-5", "All of them must sign.", data, ok, roots=everybody)
+    pins = tuple(PinnedPolicy(f"a{i:03}", 1, bytes(32)) for i in range(256))
+    data = signed(replace(LIST, policies=pins))
+    yield Vector("good-256-policies", "As many policies as may be.", data, ok)
+    long_name = (PinnedPolicy("a" * 128, 1, bytes(32)),)
+    data = signed(replace(LIST, policies=long_name))
+    yield Vector("good-policy-name-128", "A policy's longest name.", data, ok)
+    issuers: dict[str, tuple[str, ListedIssuer]] = {
+        "text-128": (
+            "128 characters that UTF-16 writes as two each.",
+            replace(SHAANXI, name_zh="\U00020000" * 128),
+        ),
+        "text-of-one": ("The shortest text.", replace(SHAANXI, contact="1")),
+        "first-number": ("One list, the first.", replace(SHAANXI, first_list=0, last_list=0)),
+        "last-number": (
+            "One list, the last of 20 bits.",
+            replace(SHAANXI, first_list=2**20 - 1, last_list=2**20 - 1),
+        ),
+        "window-of-one": (
+            "One second in 1970.",
+            replace(SHAANXI, keys=(replace(SHAANXI.keys[0], not_before=0, not_after=1),)),
+        ),
+    }
+    for name, (about, issuer) in issuers.items():
+        data = signed(replace(LIST, issuers=(issuer, HEILONGJIANG)))
+        yield Vector(f"good-{name}", about, data, ok)
+    times = replace(LIST, next_update=ISSUED + 1, not_after=ISSUED + 3_601)
+    yield Vector("good-until-next-update", "Its times are one.", signed(times), ok, now=ISSUED)
+    times = replace(LIST, next_update=LIST.not_after)
+    yield Vector("good-no-time-left", "It ends at its next update.", signed(times), ok)
+    at_once = replace(YANAN, ending=Ending("610000", ISSUED, ISSUED), keys=())
+    data = signed(replace(LIST, issuers=(SHAANXI, at_once)))
+    yield Vector("good-ending-without-grace", "Its grace is over as it ends.", data, ok)
+    roots_dead = replace(LIST, withdrawn=frozenset({kid(ROOT_SIGNERS[4].public_key)}))
+    about = "The kid of a root among the withdrawn: a root goes with an epoch, not so."
+    yield Vector("good-withdrawn-root", about, signed(roots_dead), ok)
 
 
 def _envelopes() -> Iterator[Vector]:
@@ -428,6 +482,44 @@ def _payloads() -> Iterator[Vector]:
         "environment-unknown": ("A third environment.", lambda m: m[5].update({3: "demo"}), form),
         "region-5-digits": ("Not a region.", lambda m: m[6][0].update({1: "23000"}), form),
         "region-twice": ("One region, two issuers.", lambda m: m[6][1].update({1: "230000"}), form),
+        "ends-at-once": ("It ends at its issue.", lambda m: m.update({3: m[2], 4: m[2]}), form),
+        "next-update-at-issue": ("No time until then.", lambda m: m.update({3: m[2]}), form),
+        "issued-before-1970": ("Below zero.", lambda m: m.update({2: -1}), form),
+        "roots-unknown-member": ("More than four.", lambda m: m[5].update({5: 0}), form),
+        "roots-without-threshold": ("Less than four.", lambda m: m[5].pop(2), form),
+        "roots-none": ("No root.", lambda m: m[5].update({4: []}), form),
+        "roots-17": (
+            "A root too many.",
+            lambda m: m[5].update(
+                {4: sorted(SeedSigner(bytes([0x40 + i]) * 32).public_key for i in range(17))}
+            ),
+            form,
+        ),
+        "epoch-0": ("Epochs begin at 1.", lambda m: m[5].update({1: 0}), form),
+        "issuer-unknown-member": ("More than nine.", lambda m: m[6][0].update({10: 0}), form),
+        "issuer-without-contact": ("Less than eight.", lambda m: m[6][0].pop(7), form),
+        "former-roots-descending": (
+            "Former roots out of order.",
+            lambda m: m.update({8: sorted((s.public_key for s in NEXT_SIGNERS[:2]), reverse=True)}),
+            form,
+        ),
+        "name-empty": ("A text of nothing.", lambda m: m[6][0].update({3: ""}), form),
+        "name-129": ("A character too many.", lambda m: m[6][0].update({3: "a" * 129}), form),
+        "name-no-break-space": (
+            "A blank that is not the plain one.",
+            lambda m: m[6][0].update({3: "a\u00a0b"}),
+            form,
+        ),
+        "name-private": (
+            "A character of nobody.",
+            lambda m: m[6][0].update({2: "\ue000"}),
+            form,
+        ),
+        "region-fullwidth": (
+            "Digits that int() takes.",
+            lambda m: m[6][0].update({1: "\uff12\uff13\uff10\uff10\uff10\uff10"}),
+            form,
+        ),
         "name-with-newline": (
             "C121: a text breaks the line.",
             lambda m: m[6][0].update({3: "a\nb"}),
@@ -492,7 +584,11 @@ def _keys() -> Iterator[Vector]:
         "31-bytes": ("A byte short.", with_key(good[:31])),
         "root-of-small-order": (
             "C50, for a root.",
-            changed(lambda m: m[5][4].__setitem__(0, order_8)),
+            changed(lambda m: m[5].update({4: sorted([*m[5][4][1:], order_8])})),
+        ),
+        "root-31-bytes": (
+            "A byte short, for a root.",
+            changed(lambda m: m[5][4].__setitem__(0, m[5][4][0][:31])),
         ),
         "under-two-issuers": (
             "C78: one key, two issuers.",
@@ -512,7 +608,19 @@ def _keys() -> Iterator[Vector]:
         ),
         "window-empty": (
             "No second to be honoured in.",
-            changed(lambda m: m[6][0][8][0].__setitem__(3, 0)),
+            changed(lambda m: m[6][0][8][0].__setitem__(3, m[6][0][8][0][2])),
+        ),
+        "window-before-1970": (
+            "It begins below zero.",
+            changed(lambda m: m[6][0][8][0].__setitem__(2, -1)),
+        ),
+        "former-root-31-bytes": (
+            "A former root, a byte short.",
+            changed(lambda m: m.update({8: [NEXT_SIGNERS[0].public_key[:31]]})),
+        ),
+        "root-and-former-root": (
+            "A root that is a former one too.",
+            changed(lambda m: m.update({8: [root]})),
         ),
         "withdrawn-and-listed": (
             "Withdrawn for ever, and listed.",
@@ -534,6 +642,9 @@ def _successions() -> Iterator[Vector]:
     yield Vector(
         "version-lower", "C71: older than the list held.", HELD, "TrustListRollbackError", GOOD
     )
+    later = signed(replace(OLDER, version=5, issued_at=ISSUED))
+    about = "C71: a lower version that was issued later."
+    yield Vector("version-lower-issued-later", about, later, "TrustListRollbackError", HELD)
     yield Vector(
         "issued-before-held",
         "A higher version that was issued earlier.",
@@ -610,6 +721,7 @@ def _ending_shapes() -> Iterator[Vector]:
         "successor-itself": ("It follows itself.", ["610600", start, end], successor),
         "chain": ("Its successor ends too.", ["610900", start, end], successor),
         "successor-5-digits": ("Not a region.", ["61000", start, end], form),
+        "before-1970": ("An end below zero.", ["610000", -1, end], successor),
         "grace-before-end": ("A grace before the end.", ["610000", end + 1, end], successor),
         "empty": ("An ending of no parts.", [], form),
         "two-parts": ("No grace.", ["610000", start], form),
@@ -756,6 +868,15 @@ def _rotations() -> Iterator[Vector]:
         ok,
         HELD,
         roots=NEXT_ROOTS,
+    )
+    about = "Roots given by hand that are of the same epoch as those of the list held, and others."
+    yield Vector(
+        "rotation-roots-by-hand-of-the-epoch-held",
+        about,
+        signed(after, new_signers),
+        ok,
+        held,
+        roots=ALL_NEW_ROOTS,
     )
     burnt = signed(replace(LIST, version=6 + MAX_STEP))
     yield Vector(

@@ -64,7 +64,7 @@ def test_numbers_and_words_in_the_spec_are_those_of_the_code() -> None:
     for words in (
         f"next multiple of {STEP:,} bytes, at most {STEP * MAX_STEPS:,}",
         f"more than {MAX_BYTES:,} bytes, or a receipt of more than {MAX_RECEIPT_BYTES}",
-        f"more than {MAX_AHEAD_S} s in the future or {MAX_AGE_S // DAY_S} days ago",
+        f"more than {MAX_AHEAD_S} s in the future, or more than {MAX_AGE_S // DAY_S} days ago",
         f"1 to {MAX_RECORDS} records",
         f"Up to {MAX_EARLY} notices",
         f"{MAX_QUEUE:,} notices waiting",

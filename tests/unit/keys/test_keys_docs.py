@@ -56,7 +56,8 @@ def test_limits_in_the_spec_are_those_of_the_code() -> None:
         f"{MAX_BYTES >> 20} MiB, {MAX_SIGNATURES} signatures, {MAX_ROOTS} roots, "
         f"{MAX_KEYS:,} keys, {MAX_POLICIES} policies, "
         f"list numbers of {MAX_LIST_NUMBER.bit_length()} bits, "
-        f"texts of {MAX_TEXT} printable characters, {MAX_STEP:,} versions in one "
+        f"texts of {MAX_TEXT} printable characters, names of policies of {MAX_TEXT}, "
+        f"{MAX_STEP:,} versions in one "
         f"step, {MAX_SKEW_S} seconds"
     )
     assert limits in text
