@@ -110,7 +110,10 @@ class Replay:
         yield from _readable(policy_findings(store, self._log, self._authority.trust), None)
         owed = self._owed(store)
         positions = Positions(store, self._secrets)
-        check = PersonCheck(store, self._secrets, self._authority, positions, now=self._now)
+        restored = [event.at for event in self._log.events_of_kinds([Kind.RESTORED])]
+        check = PersonCheck(
+            store, self._secrets, self._authority, positions, restored=restored, now=self._now
+        )
         after = b""
         while True:
             last = self._page_end(store, after)

@@ -2,7 +2,7 @@
 
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from audit.events import Event, Kind
@@ -17,6 +17,7 @@ from issuer.colour.risk import RiskTable
 from issuer.errors import EvidenceError, IntegrityError, SealError
 from issuer.recovery.reconcile import issued_by_key
 from issuer.replay.findings import Finding, Topic
+from issuer.replay.replayhistory import grounds
 from issuer.replay.replaylists import Positions
 from issuer.rules.ruletypes import RuleSet
 from issuer.storage.core import Authority, Secrets
@@ -45,19 +46,21 @@ class Said:
 class PersonCheck:
     """Checks one person after the other, and notes the positions of their codes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a person is held against
         self,
         store: Store,
         secrets: Secrets,
         authority: Authority,
         positions: Positions,
         *,
+        restored: Sequence[int],
         now: int,
     ) -> None:
         self._store = store
         self._secrets = secrets
         self._authority = authority
         self._positions = positions
+        self._restored = restored
         self._now = now
         self._rules: dict[tuple[str, int], RuleSet | None] = {}
         self._risks: dict[int, RiskTable | None] = {}
@@ -97,6 +100,7 @@ class PersonCheck:
         elif _digests(records) != _logged_digests(said):
             yield Topic.EVIDENCE, "not the records that were recorded"
         yield from self._decision(said, records)
+        yield from self._past(said, records or [])
         yield from self._batches(said, key)
 
     def _key(self, said: Said) -> bytes | None:
@@ -116,9 +120,29 @@ class PersonCheck:
             for row in said.decisions:
                 yield from self._colour(Decision(*row), records)
 
+    def _past(self, said: Said, records: list[Evidence]) -> Iterator[tuple[Topic, str]]:
+        """The decisions before the present one: whoever was red for an hour counts as well."""
+        past = [*grounds(said.events, records, self._restored)][:-1]
+        if any(decided.details["evidence"] != ground.commitment for decided, ground in past):
+            yield Topic.EVIDENCE, "an earlier decision rests on other records than were recorded"
+        elif not all(self._follows(decided, ground.records) for decided, ground in past):
+            yield Topic.COLOUR, "the rules gave another colour earlier"
+
+    def _follows(self, decided: Event, records: list[Evidence] | None) -> bool:
+        """Whether a logged decision has the colour of its rules, as far as that can be told."""
+        match decided.details:
+            case {"rules": str(name), "version": int(version), "risks": int(risk_version)}:
+                rules, risks = self._rules_of(name, version), self._risks_of(risk_version)
+            case _:
+                return False
+        if records is None or rules is None or risks is None:
+            return True
+        colour, *_ = self._outcome(rules, records, risks, decided.at)
+        return colour == decided.details["colour"]
+
     def _colour(self, decision: Decision, records: list[Evidence]) -> Iterator[tuple[Topic, str]]:
         """The same outcome from the same evidence, rules and risks at the same instant."""
-        rules = self._rules_of(decision)
+        rules = self._rules_of(decision.rule_set, decision.rule_version)
         risks = self._risks_of(decision.risk_version)
         if rules is None or risks is None:
             yield Topic.COLOUR, "decided by rules or risks that were never adopted"
@@ -194,8 +218,8 @@ class PersonCheck:
             if parsed.colour is not head.colour or parsed.exp > head.exp:
                 yield Topic.BATCH, "a code of another colour, or one that lives too long"
 
-    def _rules_of(self, decision: Decision) -> RuleSet | None:
-        name = (decision.rule_set, decision.rule_version)
+    def _rules_of(self, rule_set: str, version: int) -> RuleSet | None:
+        name = rule_set, version
         if name not in self._rules:
             try:
                 self._rules[name] = read_rules(self._store, self._authority.trust, *name)

@@ -15,8 +15,9 @@ from issuer.codes.batches import take_back
 from issuer.codes.issue import CodeRequest
 from issuer.codes.lists import list_mac
 from issuer.codes.lostpositions import lose_positions
-from issuer.colour.evidence_store import take_notice
-from issuer.colour.notice import Notice, sign_notice
+from issuer.colour.evidence import Evidence, commitment
+from issuer.colour.evidence_store import evidence_digest, retract_evidence, take_notice
+from issuer.colour.notice import Entry, Notice, Retraction, sign_notice
 from issuer.colour.reassess import run_jobs, run_windows
 from issuer.colour.risk import RiskLevel
 from issuer.models import metadata
@@ -25,7 +26,10 @@ from issuer.people.identity import Identity
 from issuer.recovery.reconcile import reconcile
 from issuer.replay.findings import Topic
 from issuer.replay.replay import Replay
+from issuer.replay.replayhistory import Ground, grounds
+from issuer.storage.store import write_store
 from issuer.storage.tx import Done, Tx
+from keys import cbor
 from keys.lifecycle import Purpose
 from tests.issuing_support import (
     COMPOUND,
@@ -38,6 +42,7 @@ from tests.issuing_support import (
     desk,
     entered,
     holder_keys,
+    lives,
     signer,
     subject,
 )
@@ -160,6 +165,78 @@ def test_replay_evidence_added_by_sql_is_found(office: Desk) -> None:
         " '00000000', '610000', 1607800000 FROM decision WHERE colour = 0",
     )
     assert {Topic.EVIDENCE, Topic.COLOUR} <= topics(office)
+
+
+@pytest.mark.parametrize("is_all_there", [True, False])
+def test_replay_evidence_added_by_sql_and_gone_again_is_found(
+    office: Desk,
+    is_all_there: bool,  # noqa: FBT001 # a case
+) -> None:
+    """Red for a day: whoever writes into the database and tidies up is found out by the log."""
+    if not is_all_there:  # what was taken back is deleted: nobody computes a decision on it again
+        retracted(office, contact(0))
+    forged = contact(0, at=NOW - 2 * DAY_S)
+    with write_store(office.engine) as store:
+        store.run(
+            "INSERT INTO evidence SELECT ?, ?, kind, at, until, place, value, source,"
+            " origin_region, recorded_at FROM evidence WHERE kind = 'contact'",
+            (forged.subject, forged.record.evidence_id),
+        )
+    office.paper(0, key="red", now=LATER)
+    assert office.colours()[subject(0)] == 2
+    with write_store(office.engine) as store:
+        store.run("DELETE FROM evidence WHERE evidence_id = ?", (forged.record.evidence_id,))
+    office.paper(0, key="green", now=LATER)
+    assert office.colours()[subject(0)] == 0
+    assert topics(office) == {Topic.EVIDENCE}
+
+
+def test_replay_decision_of_another_colour_in_between_is_found(office: Desk) -> None:
+    """A changed issuer says red once, about the evidence that there is, and takes it back."""
+    *_, decided = (
+        logged.event
+        for logged in office.log.events_of(subject(0))
+        if logged.event.kind is Kind.DECIDED
+    )
+    red = decided._replace(event_id=b"r" * 16, details={**decided.details, "colour": 2})
+    office.log.append([red], now=LATER)
+    office.record(lives(0, "610113"), now=LATER)
+    assert topics(office) == {Topic.COLOUR}
+
+
+def test_grounds_are_told_as_far_as_they_can_be() -> None:
+    """What was taken back is gone, and a copy may have held less than the log had told of."""
+    home, gone = lives(0).record, contact(0).record
+
+    def event(kind: Kind, at: int, **details: cbor.Value) -> Event:
+        return Event(at.to_bytes(16, "big"), kind, at, subject(0), details)
+
+    def noted(kind: Kind, at: int, record: Evidence) -> Event:
+        return event(kind, at, id=record.evidence_id, digest=evidence_digest(record))
+
+    events = [
+        noted(Kind.EVIDENCE_RECORDED, 1, home),
+        event(Kind.DECIDED, 2, evidence=b"computed"),
+        noted(Kind.EVIDENCE_RECORDED, 3, gone),
+        event(Kind.DECIDED, 4, evidence=b"taken for it"),
+        event(Kind.DECIDED, 5, evidence=b"another"),
+        noted(Kind.EVIDENCE_RETRACTED, 6, gone),
+        event(Kind.DECIDED, 7, evidence=b"computed again"),
+        event(Kind.DECIDED, 9, evidence=b"restored"),
+        event(Kind.DECIDED, 10, evidence=b"restored twice"),
+    ]
+    found = [ground for _, ground in grounds(events, [home], [8, 10])]
+    known, taken = Ground(commitment([home]), [home]), Ground(b"taken for it", None)
+    later = [Ground(b"restored", None), Ground(b"restored twice", None)]
+    assert found == [known, taken, taken, known, *later]
+
+
+def retracted(office: Desk, entry: Entry) -> None:
+    """Recorded, and taken back by its source."""
+    record = entry.record
+    back = Retraction(entry.subject, record.evidence_id, record.source, LATER)
+    office.record(entry, now=LATER)
+    office.writer.run(lambda tx: retract_evidence(tx, [back]), now=LATER)
 
 
 def test_replay_an_old_decision_brought_back_is_found(office: Desk) -> None:
