@@ -1,7 +1,6 @@
 """What the application holds, by type. Written once, by `issuer.web.factory`."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from issuer.people.binding import Sessions
 from issuer.people.enrolment import Enrolment
 from issuer.web.pace import Pace
 from issuer.web.refusals import Refusals
+from issuer.web.soon import Soon
 from verifier.check import Lists
 
 __all__ = [
@@ -29,7 +29,7 @@ ENROLMENT: Final = web.AppKey("ENROLMENT", Enrolment)
 #: What is done between regions.
 EXCHANGE: Final = web.AppKey("EXCHANGE", Exchange)
 #: For work that nobody waits for.
-SOON: Final = web.AppKey("SOON", ThreadPoolExecutor)
+SOON: Final = web.AppKey("SOON", Soon)
 PACE: Final = web.AppKey("PACE", Pace)
 REFUSALS: Final = web.AppKey("REFUSALS", Refusals)
 #: The folder whose lists are published.

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +23,7 @@ from issuer.web.openapi import describe
 from issuer.web.pace import Pace
 from issuer.web.refusals import Refusals
 from issuer.web.routes import AnyRoute, mount
+from issuer.web.soon import Soon
 from verifier.check import Lists
 
 __all__ = ["ROUTES", "Services", "make_app"]
@@ -75,7 +75,7 @@ def make_app(services: Services) -> web.Application:
     app[appkeys.EXCHANGE] = services.exchange
     app[appkeys.LISTS] = services.lists
     app[appkeys.PUBLIC] = services.public
-    soon = app[appkeys.SOON] = ThreadPoolExecutor(1, "celadon-soon")
+    soon = app[appkeys.SOON] = Soon()
     pace = app[appkeys.PACE] = Pace(services.slot_s)
     app[appkeys.REFUSALS] = Refusals()
     description = describe(ROUTES, version=version("celadon"))
@@ -85,7 +85,7 @@ def make_app(services: Services) -> web.Application:
 
     async def close(_app: web.Application) -> None:
         pace.close()
-        await asyncio.to_thread(soon.shutdown)
+        await asyncio.to_thread(soon.close)
 
     app.on_cleanup.append(close)
     return app

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -81,6 +82,13 @@ async def in_thread(work: Any, *arguments: Any) -> Any:  # noqa: ANN401 # whatev
     return await asyncio.to_thread(work, *arguments)
 
 
+async def done_soon(site: Site) -> None:
+    """One thread does such work in turn, so it has done the notice when it gets to this."""
+    done = threading.Event()
+    site.app[SOON].submit(done.set)
+    assert await in_thread(done.wait, 10)
+
+
 async def colour_of(site: Site, token: str) -> Any:  # noqa: ANN401 # JSON
     return (await site.ask("GET", "/me/colour", token=token)).json
 
@@ -116,8 +124,7 @@ async def test_notice_has_its_effect_without_anybody_asking(tmp_path: Path) -> N
         token = await here.bound(GRANDSON)
         await in_thread(exchange_of(there).tell, SHAANXI, TRAVELLER, [contact_of(1)])
         await in_thread(exchange_of(there).deliver)
-        # One thread does such work in turn, so it has done the notice when it gets to this.
-        await in_thread(here.app[SOON].submit(int).result)
+        await done_soon(here)
         assert (await colour_of(here, token))["colour"] == "red"
 
 
@@ -161,7 +168,7 @@ async def test_appeal_shows_no_state_that_the_log_does_not_hold_yet(
         with monkeypatch.context() as away:
             away.setattr(here.desk.log, "append", _away)
             await in_thread(exchange_of(there).deliver)
-            await in_thread(here.app[SOON].submit(int).result)
+            await done_soon(here)
         (shown,) = (await here.ask("GET", "/me/appeals", token=token)).json["appeals"]
         assert shown["state"] == "corrected"
         assert len(shown["steps"]) == 2
