@@ -65,11 +65,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         end = arguments.index("--")
     options = _parser().parse_args(arguments[:end])
     options.texts = arguments[end + 1 :]
-    if (
-        argv[0].startswith("--")
-        and options.command == "check"
-        and set(options.inputs) & {*_COMMANDS}
-    ):
+    if not named and set(options.inputs) & {*_COMMANDS} and argv[0].startswith("--"):
         # Else an hourly `--lists FOLDER update` would check a code that says "update".
         _parser().error("the command comes first, its options after it")
     return options
