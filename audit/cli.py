@@ -14,7 +14,7 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from audit.database import open_engine
+from audit.database import database_reason, open_engine
 from audit.errors import AuditError
 from audit.logreader import LogReader
 from audit.publish import write_public
@@ -43,7 +43,7 @@ class _Group(click.Group):
         except OSError as error:
             reason = os_reason(error)
         except DBAPIError as error:
-            reason = f"the database: {error.orig}"
+            reason = database_reason(error)
         click.echo(f"error: {reason}", err=True)
         return ctx.exit(_USAGE)
 

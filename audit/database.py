@@ -21,11 +21,26 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from audit.errors import DatabaseDamagedError
 
-__all__ = ["create_tables", "is_disk_failure", "open_engine", "reading", "writing"]
+__all__ = [
+    "create_tables",
+    "database_reason",
+    "is_disk_failure",
+    "open_engine",
+    "reading",
+    "writing",
+]
 
 #: Milliseconds that a writer waits for another process to finish.
 _BUSY_TIMEOUT_MS: Final = 10_000
 _WRITES: Final = "celadon_writes"
+_UNMIGRATED: Final = "; is it migrated?"
+_FORBIDDEN: Final = "; may its role do that? docs/ops/databases.md"
+_HINTS: Final = {
+    "UndefinedTable": _UNMIGRATED,
+    "UndefinedColumn": _UNMIGRATED,
+    "SQLITE_ERROR": _UNMIGRATED,
+    "InsufficientPrivilege": _FORBIDDEN,
+}
 
 
 def open_engine(url: str) -> Engine:
@@ -71,6 +86,21 @@ def reading(engine: Engine) -> Iterator[Connection]:
             connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             yield connection
+
+
+def database_reason(error: BaseException) -> str:
+    """What a database refused, in one line for its operator.
+
+    Without the error's text, which may quote a row, but for what was said while connecting.
+
+    Args:
+        error: Of SQLAlchemy or of a driver.
+    """
+    if isinstance(error, DBAPIError) and error.statement is None:
+        return f"a database cannot be reached: {' '.join(str(error.orig).split())}"
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    kind = getattr(cause, "sqlite_errorname", type(cause).__name__)
+    return f"the database: {kind}{_HINTS.get(kind, '')}"
 
 
 def is_disk_failure(error: DBAPIError) -> bool:

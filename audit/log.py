@@ -29,6 +29,7 @@ from audit.errors import (
     LogClockError,
     LogForkError,
     LogStoppedError,
+    NoteError,
     ProofError,
 )
 from audit.events import (
@@ -43,9 +44,14 @@ from audit.events import (
 from audit.grants import forget_uses
 from audit.logreader import LogReader, tile_reader
 from audit.models import log_entries
-from audit.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
+from audit.tlog.checkpoint import (
+    Checkpoint,
+    parse_checkpoint,
+    sign_checkpoint,
+    verify_checkpoint,
+)
 from audit.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash, root_of
-from audit.tlog.note import NoteKey
+from audit.tlog.note import NoteKey, parse_note
 from audit.tlog.tiles import TILE_WIDTH, Edge, TileChange, TileReader, edge_of, subtrees
 from keys.cose import MessageSigner
 
@@ -241,10 +247,15 @@ class Log(LogReader):
 
     def _load(self, read: TileReader, head: store.Head) -> _Held:
         try:
+            origin = parse_checkpoint(parse_note(head.checkpoint).text).origin
+            if origin != self.key.name:
+                raise LogForkError(
+                    f"this is the log {origin}, not {self.key.name}: see CELADON_LOG_ORIGIN"
+                )
             signed = verify_checkpoint(head.checkpoint, self.key, timestamp=self.timestamp_key)
             edge = edge_of(head.tree_size, read)
             before = root_of(min(self._trusted.size, head.tree_size), subtrees(read))
-        except (CheckpointError, ProofError) as error:
+        except (NoteError, CheckpointError, ProofError) as error:
             raise LogForkError(f"the stored head: {error}") from error
         root = edge.frontier.root()
         if (signed.checkpoint.tree_size, signed.checkpoint.root_hash) != (head.tree_size, root):

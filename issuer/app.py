@@ -46,7 +46,7 @@ from issuer.publication.publishedlists import PublishedLists
 from issuer.recovery.reconcile import Difference, reconcile
 from issuer.recovery.recovery import require_reconciled
 from issuer.rules.rules import sign_rules
-from issuer.settings import Settings, read_passphrase
+from issuer.settings import Settings, SettingsError, read_passphrase
 from issuer.storage.core import Authority, Secrets
 from issuer.storage.store import read_store
 from issuer.storage.tx import Done
@@ -269,6 +269,7 @@ def office(  # noqa: PLR0913 - the last three are for tests and for whoever adop
             `issuer.recovery.comeback` alone.
 
     Raises:
+        SettingsError: Keystore or trust list are of another environment than the settings say.
         RestoredError: What was published is newer than the databases.
         NotReadyError: No trust list that names this issuer and its keys, or no rules adopted.
         IssuerError, AuditError, KeysError: Something is there, but not as it must be.
@@ -279,6 +280,7 @@ def office(  # noqa: PLR0913 - the last three are for tests and for whoever adop
         checkpoints = newest_signer(keystore, Purpose.CHECKPOINT, region, clock)
         log = Log(audit_engine, checkpoints, settings.log_origin)
         room = KeyRoom(settings, keystore, _code_keys(keystore, token), log, clock)
+        _require_environment(settings, keystore, room.trust)
         policy = _adopted(engine, room.trust)
         if policy is None and in_force is not None:
             policy = in_force(room.trust)
@@ -346,6 +348,18 @@ def _code_token(settings: Settings) -> Iterator[KeysInside | None]:
     else:
         with open_token(settings.code_token) as token:
             yield token
+
+
+def _require_environment(settings: Settings, keystore: Keystore, trust: TrustList) -> None:
+    """Trials and production share neither keys nor lists."""
+    found = (("the keystore", keystore.environment), ("the trust list", trust.environment))
+    problems = tuple(
+        f"CELADON_ENVIRONMENT is {settings.environment}, and {what} is for {environment}"
+        for what, environment in found
+        if environment.value != settings.environment
+    )
+    if problems:
+        raise SettingsError(problems)
 
 
 def _code_keys(keystore: Keystore, token: KeysInside | None) -> Keyring:

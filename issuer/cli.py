@@ -19,6 +19,7 @@ from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.cli import audit
+from audit.database import database_reason
 from audit.errors import AuditError
 from issuer import logging as json_logging
 from issuer import opening
@@ -82,8 +83,7 @@ class _Group(click.Group):
         except OSError as error:
             lines, code = (os_reason(error),), _FAILED
         except SQLAlchemyError as error:
-            # Its text may hold what was being written.
-            lines, code = (f"the database: {type(error).__name__}; is it migrated?",), _FAILED
+            lines, code = (database_reason(error),), _FAILED
         for line in lines:
             click.echo(f"error: {line}", err=True)
         return ctx.exit(code)

@@ -25,7 +25,7 @@ from keys.arguments import (
     require_store,
     write_new,
 )
-from keys.errors import KeyStateError, SourceFileError
+from keys.errors import KeyRegionError, KeyStateError, SourceFileError
 from keys.files import require_private_folder
 from keys.instants import format_time
 from keys.keyring import Keyring, TokenKeyring, TokenPlace, open_token
@@ -242,6 +242,10 @@ def rotate(  # noqa: PLR0913, PLR0917 - click hands over one argument for each o
         raise click.UsageError(str(error)) from error
     held = _held_list(trust_folder)
     ring, now = _open(asked), read_clock()
+    regions = {info.region for info in ring.held()}
+    if regions and region not in regions:
+        known = ", ".join(sorted(regions))
+        raise KeyRegionError(f"the keystore has keys of {known} and none of {region}")
     done = run_rotation(ring, held, region=region, supply=supply, now=now)
     for info in done.made:
         click.echo(f"made       {_line(info)}")

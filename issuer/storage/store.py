@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Engine
 
-from audit.database import reading, writing
+from audit.database import database_reason, reading, writing
 from audit.schema import schema_damage
 from issuer.errors import StoreError
 from issuer.models import MIGRATIONS, metadata
@@ -134,6 +134,6 @@ def _opened(connection: Connection) -> Iterator[Store]:
         yield store
     except connection.dialect.loaded_dbapi.Error as error:
         # Without its text: PostgreSQL's quotes the row.
-        raise StoreError(f"the database: {type(error).__name__}; is it migrated?") from None
+        raise StoreError(database_reason(error)) from None
     finally:
         store.close()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from psycopg import sql
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from audit.database import open_engine, reading, writing
+from audit.database import database_reason, open_engine, reading, writing
+from audit.log import Log
+from audit.restart import restart_log
+from audit.tlog.checkpoint import verify_checkpoint
 from audit.verify import Verified, verify_log
-from tests.log_support import NOW, a_log, some_events
+from tests.log_support import NOW, SIGNER, a_log, some_events
 from tests.postgres_support import Server
 
 ROOT = Path(__file__).parents[3]
@@ -126,6 +130,26 @@ def test_auditor_can_verify_and_change_nothing(server: Server) -> None:
             assert refused(engine, f"DELETE FROM {table}")  # noqa: S608 - fixed names
         with pytest.raises(DBAPIError, match="permission denied"):
             a_log(engine).append(some_events(20_000, 1), now=NOW)
+
+
+def test_log_out_of_an_old_copy_is_renamed_by_its_owner_alone(server: Server) -> None:
+    """`celadon recover` needs the owner once, as drills.md says; then the service goes on."""
+    with connected(server, "celadon_audit", AUDIT) as engine:
+        log = a_log(engine)
+        log.append(some_events(30_000, 300), now=NOW)
+        seen = verify_checkpoint(log.checkpoint(), log.key)
+        restart = partial(restart_log, signer=SIGNER, old=log.key, origin="new/2", seen=seen)
+        with pytest.raises(DBAPIError) as caught:
+            restart(engine)
+        assert "may its role do that" in database_reason(caught.value)
+        with connected(server, "celadon_audit_owner", AUDIT) as owner:
+            restart(owner)
+        renamed = Log(engine, SIGNER, "new/2")
+        renamed.append(some_events(40_000, 1), now=NOW)
+        assert isinstance(verify_log(engine, renamed.key), Verified)
+        with connected(server, "celadon_audit_owner", AUDIT) as owner:  # for the other tests
+            seen = verify_checkpoint(renamed.checkpoint(), renamed.key)
+            restart_log(owner, SIGNER, old=renamed.key, origin=log.key.name, seen=seen)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,61 @@ def test_publish_on_a_database_without_tables_says_so(
     for name in ("CELADON_ISSUER_DATABASE", "CELADON_AUDIT_DATABASE"):
         with monkeypatch.context() as other:
             other.setenv(name, f"sqlite:///{tmp_path}/empty.db")
-            require_one_line(run("publish"), 1, "OperationalError", "migrated")
+            require_one_line(run("publish"), 1, "SQLITE_ERROR", "migrated")
+
+
+def test_publish_without_a_database_server_says_what_cannot_be_reached(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A server that is down is not a missing migration, and there are two databases."""
+    assert run("init").exit_code == 0
+    trust(environ)
+    for name in ("issuer", "audit"):
+        with monkeypatch.context() as other:
+            url = f"postgresql://celadon_{name}@/celadon_{name}?host={tmp_path}/{name}"
+            other.setenv(f"CELADON_{name.upper()}_DATABASE", url)
+            result = run("publish")
+            require_one_line(result, 1, "cannot be reached", f"{tmp_path}/{name}")
+            assert "migrated" not in result.stderr
+
+
+def test_keystore_of_another_environment_is_refused(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys and lists that are made for a trial never serve as production, nor the other way."""
+    run("init")
+    trust(environ)
+    assert run("adopt").exit_code == 0
+    monkeypatch.setenv("CELADON_ENVIRONMENT", "production")
+    result = run("publish")
+    assert result.exit_code == 2
+    assert [line.partition(", and ")[2] for line in result.stderr.splitlines()] == [
+        "the keystore is for test",
+        "the trust list is for test",
+    ]
+
+
+def test_trust_list_of_another_environment_is_refused(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever trusts the list of a trial would trust its roots."""
+    monkeypatch.setenv("CELADON_ENVIRONMENT", "production")
+    assert run("init").exit_code == 0
+    trust(environ)
+    require_one_line(run("adopt"), 2, "CELADON_ENVIRONMENT", "the trust list is for test")
+
+
+def test_log_under_another_name_says_which_it_is(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip in the settings does not read like a forged log."""
+    run("init")
+    trust(environ)
+    assert run("adopt").exit_code == 0
+    monkeypatch.setenv("CELADON_LOG_ORIGIN", "celadon.example/61000")
+    require_one_line(
+        run("publish"), 1, "celadon.example/610000, not celadon.example/61000", "CELADON_LOG_ORIGIN"
+    )
 
 
 def test_help_names_every_command() -> None:

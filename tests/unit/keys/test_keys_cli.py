@@ -690,6 +690,17 @@ def test_rotate_that_would_fill_the_trust_list_is_a_wrong_call(
     assert machine.store.held() == ()
 
 
+def test_rotate_for_a_region_that_the_keystore_has_no_key_of_is_refused(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """A slip in CELADON_REGION does not fill an issuer's keystore with another region's keys."""
+    machine.new_key("status", "610000")
+    before = machine.store.held()
+    result = machine.run("keys", "rotate", "--region", "620000", "--trust", tmp_path)
+    assert "keys of 610000 and none of 620000" in refused(result)
+    assert machine.store.held() == before
+
+
 def test_rotate_under_a_list_that_the_roots_did_not_sign_does_nothing(
     machine: Machine, tmp_path: Path
 ) -> None:
