@@ -297,6 +297,12 @@ def _other_objects() -> Iterator[Vector]:
         "checkpoint": note.encode(),
     }.items():
         yield outcome_is(f"C046-{name}", "Ours, and not a code.", data, Reason.WRONG_TYPE)
+    typ = b"application/statuslist+cwt"
+    within = b"\xd2" + typ.rjust(63, b"\0")
+    yield outcome_is("C046-typ-within-64", "It ends with byte 64.", within, Reason.WRONG_TYPE)
+    beyond = b"\xd2" + typ.rjust(64, b"\0")
+    yield malformed("C046-typ-beyond-64", "It ends with byte 65.", beyond)
+    yield malformed("C046-status-list-untagged", "No tag in front.", small_list[1:])
     foreign = sign_sign1(b"\xa0", signer("x"), typ="application/other+cbor")
     yield malformed("C046-foreign-typ", "Signed, and not of ours.", foreign)
     yield malformed("C046-checkpoint-as-text", "Not even our text.", note)

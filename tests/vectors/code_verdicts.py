@@ -88,6 +88,8 @@ def _good() -> Iterator[Vector]:
     forged = bytes((*GOOD[:-1], GOOD[-1] ^ 1))
     refused = outcome_is("forged-at-a-hospital", "Never denied.", forged, Reason.BAD_SIGNATURE)
     yield replace(refused, policy="hospital", kind=Kind.CHECK_AGAIN.value)
+    nothing = malformed("malformed-at-a-hospital", "Nothing that anybody could record.", "CE1:")
+    yield replace(nothing, policy="hospital")
 
 
 def _signatures() -> Iterator[Vector]:

@@ -176,6 +176,9 @@ def _lines() -> Iterator[Vector]:
         "of-any-script": ("A name beyond ASCII.", f"— 见证 {signature}\n"),
     }.items():
         yield Vector("checkpoint", f"good-stranger-{case}", about, behind(line), "accepted")
+    first = f"{TEXT}\n\u2014 {name} {wrong}\n{sign_line(TEXT, KEY, SIGNER)}".encode()
+    about = "The same before the log's own line."
+    yield Vector("checkpoint", "good-stranger-same-id-first", about, first, "accepted")
     hundred = signed(TEXT) + 99 * stranger.encode()
     yield Vector("checkpoint", "good-100-lines", "As many as may be.", hundred, "accepted")
     for case, (about, line) in {

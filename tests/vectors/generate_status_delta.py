@@ -159,6 +159,10 @@ def _good() -> Iterator[Vector]:
     yield update("good-list-is-newer", "A list after the delta.", "accepted", good(), before=newer)
     oldest = token(*BEFORE, issued_at=NOW - DAY_S)
     yield update("good-list-at-base", "As old as may be.", "accepted", good(), before=oldest)
+    about = "A delta that reaches back to its own issue, and a list of that second."
+    anew = good(base=AT)
+    same_second = token(*BEFORE, issued_at=AT)
+    yield update("good-base-at-issue", about, "accepted", anew, before=same_second)
     last = good(lists=stream({1: encode_changes({1023: S})}))
     after = (*BEFORE, *[V] * 1019, S)
     yield update("good-last-entry", "The last entry.", "accepted", last, after=after)

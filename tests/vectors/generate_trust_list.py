@@ -359,6 +359,17 @@ def _envelopes() -> Iterator[Vector]:
             envelope(lambda p: p.__setitem__(1, {4: one.kid})),
             form,
         ),
+        "five-parts": ("C40: something behind the signers.", envelope(lambda p: p.append(0)), form),
+        "signer-unprotected": (
+            "C38: a signer's kid a second time, unprotected.",
+            envelope(lambda p: p[3][entry].__setitem__(1, {4: one.kid})),
+            form,
+        ),
+        "signer-four-parts": (
+            "Something behind a signature.",
+            envelope(lambda p: p[3][entry].append(0)),
+            form,
+        ),
         "detached-payload": (
             "C40: the payload is elsewhere.",
             envelope(lambda p: p.__setitem__(2, None)),
@@ -565,6 +576,17 @@ def _payloads() -> Iterator[Vector]:
     }
     for name, (about, change, expect) in defects.items():
         yield Vector(f"payload-{name}", about, changed(change), expect)
+    test = replace(ROOTS, environment=Environment.TEST)
+    for name, about, address in (
+        ("test-http", "A test list, plain http to another machine.", "http://h.example/s/"),
+        ("test-at-home-user", "A user in the address.", "http://a@localhost/"),
+    ):
+
+        def elsewhere(members: dict[Any, Any], address: str = address) -> None:
+            members[5][3] = "test"
+            members[6][0][4] = address
+
+        yield Vector(f"payload-{name}", about, changed(elsewhere), place, roots=test)
 
 
 def _keys() -> Iterator[Vector]:
