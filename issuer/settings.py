@@ -13,6 +13,7 @@ import re
 import stat
 import urllib.parse
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,7 @@ __all__ = ["SETTINGS", "Setting", "Settings", "SettingsError", "from_env", "read
 
 PREFIX: Final = "CELADON_"
 _DOORS: Final = "CELADON_VERIFY_"  # of `celadon-verify`, which checks them itself
+_DATABASES: Final = ("issuer_database", "audit_database")
 _POSTGRESQL: Final = ("postgresql", "postgresql+psycopg")
 MIN_PASSPHRASE_BYTES: Final = 16
 MAX_PASSPHRASE_BYTES: Final = 1024
@@ -264,38 +266,23 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
 
 def _unsafe(values: Mapping[str, Any]) -> list[str]:
     """What is wrong with well-formed values, as far as the needed ones are there."""
-    problems = []
+    return [
+        *_unprotected(values),
+        *_oversupplied(values),
+        *_shared(values),
+        *_exposed(values),
+        *_kept_together(values),
+        *_changeable(values),
+        *_weak(values),
+    ]
+
+
+def _unprotected(values: Mapping[str, Any]) -> list[str]:
     host, proxied = values.get("listen_host"), values.get("behind_proxy")
-    if host and proxied is False and not ipaddress.ip_address(host).is_loopback:
-        problems.append(
-            f"{PREFIX}LISTEN_HOST is open to others: listen on loopback, "
-            f"or set {PREFIX}BEHIND_PROXY=yes if a proxy in front ends TLS"
-        )
-    problems += _oversupplied(values)
-    databases = [make_url(values[n]) for n in ("issuer_database", "audit_database") if n in values]
-    if len(databases) == 2:  # noqa: PLR2004 - both are there
-        problems += _shared(*databases)
-    private = {
-        name: values[name] for name in ("keystore", "passphrase_file", "outbox") if name in values
-    }
-    for name, url in zip(("issuer_database", "audit_database"), databases, strict=False):
-        if url.drivername == "sqlite":
-            private[name] = Path(url.database or "")
-    if values.get("code_token") is not None:
-        private["code_token"] = values["code_token"].pin_file
-    for name, path in private.items():
-        problems += _exposed(PREFIX + name.upper(), path, values.get("public"))
-    if values.keys() >= {"passphrase_file", "keystore"} and _is_inside(
-        values["passphrase_file"], values["keystore"]
-    ):
-        problems.append(
-            f"{PREFIX}PASSPHRASE_FILE is inside {PREFIX}KEYSTORE: a copy of the keys would hold it"
-        )
-    if "trust" in values:
-        problems += _changeable(values["trust"])
-    if "passphrase_file" in values:
-        problems += _weak(values["passphrase_file"])
-    return problems
+    if not host or proxied is not False or ipaddress.ip_address(host).is_loopback:
+        return []
+    advice = f"listen on loopback, or set {PREFIX}BEHIND_PROXY=yes if a proxy in front ends TLS"
+    return [f"{PREFIX}LISTEN_HOST is open to others: {advice}"]
 
 
 def _oversupplied(values: Mapping[str, Any]) -> list[str]:
@@ -309,51 +296,75 @@ def _oversupplied(values: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _shared(issuer: URL, audit: URL) -> list[str]:
-    def place(url: URL) -> tuple[object, ...]:
-        if url.drivername == "sqlite":
-            return (os.path.realpath(url.database or ""),)
-        return url.host or url.query.get("host"), url.port or 5432, url.database
-
-    if place(issuer) == place(audit):
+def _shared(values: Mapping[str, Any]) -> list[str]:
+    if not values.keys() >= set(_DATABASES):
+        return []
+    issuer, audit = (make_url(values[name]) for name in _DATABASES)
+    if _place(issuer) == _place(audit):
         return [f"{PREFIX}ISSUER_DATABASE and {PREFIX}AUDIT_DATABASE are one database: use two"]
     if issuer.username is not None and issuer.username == audit.username:
         return [f"{PREFIX}ISSUER_DATABASE and {PREFIX}AUDIT_DATABASE have one role: use two"]
     return []
 
 
-def _exposed(variable: str, path: Path, public: Path | None) -> list[str]:
-    problems = []
-    if public is not None and _is_inside(path, public):
-        problems.append(f"{variable} is inside {PREFIX}PUBLIC: whoever asks could read it")
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return problems  # not there yet: whoever makes it makes it private
-    if mode & _OTHERS:
-        problems.append(f"{variable} {_REACHABLE}")
+def _place(url: URL) -> tuple[object, ...]:
+    if url.drivername == "sqlite":
+        return (os.path.realpath(url.database or ""),)
+    return url.host or url.query.get("host"), url.port or 5432, url.database
+
+
+def _exposed(values: Mapping[str, Any]) -> list[str]:
+    public, problems = values.get("public"), []
+    for name, path in _private(values).items():
+        if public is not None and _is_inside(path, public):
+            problems.append(f"{name} is inside {PREFIX}PUBLIC: whoever asks could read it")
+        with suppress(OSError):  # not there yet: whoever makes it makes it private
+            if path.stat().st_mode & _OTHERS:
+                problems.append(f"{name} {_REACHABLE}")
     return problems
+
+
+def _private(values: Mapping[str, Any]) -> dict[str, Path]:
+    """What nobody else may read, by the variable that names it."""
+    names = ("keystore", "passphrase_file", "outbox")
+    private = {name: values[name] for name in names if name in values}
+    for name in _DATABASES:
+        url = make_url(values[name]) if name in values else None
+        if url is not None and url.drivername == "sqlite":
+            private[name] = Path(url.database or "")
+    if values.get("code_token") is not None:
+        private["code_token"] = values["code_token"].pin_file
+    return {PREFIX + name.upper(): path for name, path in private.items()}
+
+
+def _kept_together(values: Mapping[str, Any]) -> list[str]:
+    passphrase, keystore = values.get("passphrase_file"), values.get("keystore")
+    if passphrase is None or keystore is None or not _is_inside(passphrase, keystore):
+        return []
+    return [f"{PREFIX}PASSPHRASE_FILE is inside {PREFIX}KEYSTORE: a copy of the keys would hold it"]
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _changeable(trust: Path) -> list[str]:
+def _changeable(values: Mapping[str, Any]) -> list[str]:
     """Nothing vouches for the roots but their place."""
-    for path in (trust, trust / ROOTS_FILE):
-        try:
-            mode = path.stat().st_mode
-        except OSError:
-            continue  # not there yet
-        if mode & stat.S_IWOTH:
-            return [f"{PREFIX}TRUST can be changed by other users, who would decide whom we trust"]
+    trust = values.get("trust")
+    for path in () if trust is None else (trust, trust / ROOTS_FILE):
+        with suppress(OSError):  # not there yet
+            if path.stat().st_mode & stat.S_IWOTH:
+                return [
+                    f"{PREFIX}TRUST can be changed by other users, who would decide whom we trust"
+                ]
     return []
 
 
-def _weak(path: Path) -> list[str]:
+def _weak(values: Mapping[str, Any]) -> list[str]:
+    if "passphrase_file" not in values:
+        return []
     try:
-        read_passphrase(path)
+        read_passphrase(values["passphrase_file"])
     except OSError as error:
         return [f"{PREFIX}PASSPHRASE_FILE cannot be read: {type(error).__name__}"]
     except SettingsError as error:

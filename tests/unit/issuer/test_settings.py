@@ -285,6 +285,21 @@ def test_from_env_open_address_behind_a_named_proxy_is_accepted(environ: dict[st
     assert from_env(environ).listen_host == "10.0.0.7"
 
 
+def test_from_env_open_database_is_named_where_the_other_one_is_malformed(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """A problem is told of the setting that has it, whatever is wrong with those before it."""
+    (tmp_path / "audit.sqlite").touch()
+    (tmp_path / "audit.sqlite").chmod(0o644)
+    environ |= {
+        "CELADON_ISSUER_DATABASE": "no database",
+        "CELADON_AUDIT_DATABASE": f"sqlite:///{tmp_path}/audit.sqlite",
+    }
+    malformed, exposed = problems(environ)
+    assert malformed.startswith("CELADON_ISSUER_DATABASE is malformed")
+    assert exposed.startswith("CELADON_AUDIT_DATABASE can be reached")
+
+
 def test_from_env_many_problems_are_all_told_at_once(environ: dict[str, str]) -> None:
     """An operator repairs a file once, not once per start."""
     del environ["CELADON_REGION"]
