@@ -33,7 +33,7 @@ from keys.trustlist import (
 from keys.trustplace import ROOTS_FILE, TRUST_LIST_FILE
 
 __all__ = [
-    "DAY_S", "LEAST", "LISTS_EACH", "Clock", "Place", "Province", "RootHolder", "Site", "found",
+    "DAY_S", "LEAST", "LISTS_EACH", "Clock", "Place", "Province", "RootHolder", "Site", "make_site",
     "opened", "put_trust", "sign_together",
 ]  # fmt: skip
 
@@ -157,7 +157,7 @@ def put_trust(folder: Path, roots: Roots, signed: bytes) -> None:
     (folder / TRUST_LIST_FILE).write_bytes(signed)
 
 
-def found(out: Path, place: Place, *, now: int, token: str = "none", shards: int = 1) -> Site:  # noqa: S107 - of PKCS#11
+def make_site(out: Path, place: Place, *, now: int, token: str = "none", shards: int = 1) -> Site:  # noqa: S107 - of PKCS#11
     """Keystores and databases of a province below *out*, made by `celadon init`'s own function."""
     private = out / "private" / place.region
     private.mkdir(parents=True, mode=0o700)

@@ -16,7 +16,7 @@ from keys.errors import CborError, Sign1Error
 from keys.kid import KID_BYTES
 
 __all__ = [
-    "HEADER_TYP", "MessageSigner", "Sign1", "VerifiedPayload", "encode_protected",
+    "HEADER_TYP", "TAG_SIGN1", "MessageSigner", "Sign1", "VerifiedPayload", "encode_protected",
     "kid_of_protected", "parse_sign1", "sig_structure", "sign_sign1", "verify_sign1",
 ]  # fmt: skip
 
@@ -24,7 +24,7 @@ HEADER_ALG: Final = 1  # RFC 9052 §3.1
 HEADER_KID: Final = 4  # RFC 9052 §3.1
 HEADER_TYP: Final = 16  # RFC 9596 §2
 ALG_EDDSA: Final = -8  # RFC 9053 §2.2; ADR 0002 says how a later profile moves to -19
-TAG_SIGN1: Final = 0xD2  # the one byte of tag 18
+TAG_SIGN1: Final = b"\xd2"  # tag 18
 _KID_PLACE: Final = slice(5, 5 + KID_BYTES)  # after the map, 1: -8, and 4: bytes of length 4
 
 #: Bytes whose signature `verify_sign1` has checked.
@@ -61,7 +61,7 @@ def parse_sign1(data: bytes, *, typ: str | None, max_bytes: int) -> Sign1:
     Raises:
         Sign1Error: Anything but the one encoding of the profile.
     """
-    if data[:1] != bytes((TAG_SIGN1,)):
+    if data[:1] != TAG_SIGN1:
         raise Sign1Error("no COSE_Sign1 tag")
     try:
         parts = cbor.decode(data[1:], max_bytes=max_bytes)
@@ -119,4 +119,4 @@ def sign_sign1(payload: bytes, signer: MessageSigner, *, typ: str | None) -> byt
     """The envelope over *payload*, signed."""
     protected = encode_protected(signer.kid, typ)
     signature = signer.sign(sig_structure(protected, payload))
-    return bytes((TAG_SIGN1,)) + cbor.encode([protected, {}, payload, signature])
+    return TAG_SIGN1 + cbor.encode([protected, {}, payload, signature])

@@ -249,7 +249,6 @@ def _list_in_force(path: Path) -> TrustList:
 def _any_list(path: Path) -> TrustList:
     """A draft or a signed list, without a look at its signatures."""
     data = read_file(path)
-
     signed = data[:1] == b"\xd8"
     return said_of(path, lambda: unverified(data) if signed else decode_trust_list(data))
 

@@ -12,7 +12,13 @@ from itertools import pairwise
 from typing import Final
 
 from keys import cbor, ed25519
-from keys.cose import HEADER_TYP, MessageSigner, encode_protected, kid_of_protected
+from keys.cose import (
+    HEADER_TYP,
+    TAG_SIGN1,
+    MessageSigner,
+    encode_protected,
+    kid_of_protected,
+)
 from keys.dataclasses import dataclass
 from keys.errors import (
     CborError,
@@ -31,7 +37,7 @@ TYP: Final = "application/celadon-trust-list+cbor"
 #: 34 issuers with 90 keys each need about 200 KiB.
 MAX_BYTES: Final = 1 << 20
 MAX_SIGNATURES: Final = 32
-TAG_SIGN: Final = bytes((0xD8, 98))  # RFC 9052 §2
+TAG_SIGN: Final = b"\xd8\x62"  # tag 98, RFC 9052 §2
 _BODY: Final = cbor.encode({HEADER_TYP: TYP})
 
 
@@ -59,7 +65,7 @@ def parse_envelope(data: bytes) -> Envelope:
         TrustListSignerError: Signatures out of order, which is also how one signs twice.
         TrustListFormatError: Anything else that is not the one encoding.
     """
-    if data[:1] == b"\xd2":
+    if data[:1] == TAG_SIGN1:
         raise TrustListTypeError("something with one signer, not a trust list")
     if data[:2] != TAG_SIGN:
         raise TrustListFormatError("not a signed list: no COSE_Sign tag")

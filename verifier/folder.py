@@ -104,7 +104,8 @@ class Folder:
         _fill(os.path.join(self.path, after), before, kept, changed)
         _sync_folder(self.path)
         pointer = os.path.join(self.path, _CURRENT)
-        _remove_file(pointer + ".new")
+        with suppress(FileNotFoundError):
+            os.unlink(pointer + ".new")
         _write(pointer + ".new", after.encode() + b"\n")
         os.replace(pointer + ".new", pointer)
         _sync_folder(self.path)
@@ -228,13 +229,6 @@ def _remove_tree(folder: str) -> None:
         for name in names:
             os.unlink(os.path.join(where, name))
         os.rmdir(where)
-
-
-def _remove_file(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
 
 
 def _sync_folder(path: str) -> None:

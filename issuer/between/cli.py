@@ -17,16 +17,12 @@ from issuer.between.envelope import MAX_BYTES, is_receipt
 from issuer.between.message import ID_BYTES
 from issuer.between.sending import all_queues, open_notices
 from issuer.colour.evidence import EVIDENCE_ID_BYTES, Evidence, evidence_from
+from issuer.colour.timeline import local_date
 from issuer.errors import RegionError
 from issuer.opening import open_office
-from issuer.people.identity import (
-    Identity,
-    normalise_identity_number,
-    normalise_name,
-    normalise_phone,
-)
+from issuer.people.identity import Identity, normalise
 from issuer.storage.store import read_store
-from issuer.web.times import format_instant, local_date, parse_instant
+from issuer.web.times import format_instant, parse_instant
 from keys.files import write_private
 
 __all__ = ["region"]
@@ -224,11 +220,7 @@ def _person(told: dict[str, Any], now: int) -> Identity:
         raise RegionError("the file needs a name, and a phone or an identity number")
     if not isinstance(phone, str | None) or not isinstance(number, str | None):
         raise RegionError("phone and identity_number are texts")
-    return Identity(
-        normalise_name(name),
-        None if phone is None else normalise_phone(phone),
-        None if number is None else normalise_identity_number(number, today=local_date(now)),
-    )
+    return normalise(name, phone, number, today=local_date(now))
 
 
 def _records(told: dict[str, Any]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from issuer.between.reason import Reason
 from issuer.errors import RegionNoticeError
 from keys import cbor
 from keys.cose import (
+    TAG_SIGN1,
     MessageSigner,
     Sign1,
     VerifiedPayload,
@@ -230,7 +231,7 @@ def sign_receipt(data: bytes, signer: MessageSigner, *, now: int) -> bytes:
 
 def is_receipt(data: bytes) -> bool:
     """Whether a file can only be a receipt; otherwise it can only be an envelope."""
-    return data[:1] == b"\xd2"
+    return data[:1] == TAG_SIGN1
 
 
 def verify_receipt(receipt: bytes, data: bytes, *, trust: TrustList, now: int) -> int:

@@ -10,20 +10,14 @@ Spec page: docs/spec/region-notice.md.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 from issuer.between.reason import Reason
 from issuer.colour.evidence import EARLIEST, EVIDENCE_ID_BYTES, LATEST, Evidence, evidence_from
-from issuer.colour.timeline import local_day
+from issuer.colour.timeline import local_date
 from issuer.errors import EvidenceError, InputError, RegionNoticeError
-from issuer.people.identity import (
-    Identity,
-    normalise_identity_number,
-    normalise_name,
-    normalise_phone,
-)
+from issuer.people.identity import Identity, normalise
 from keys import cbor
 from keys.cose import VerifiedPayload
 from keys.errors import CborError
@@ -246,13 +240,8 @@ def _person(fields: list[cbor.Value], at: int) -> Identity:
             pass
         case _:
             raise _wrong("person: not a name with a phone or an identity number")
-    today = date(1970, 1, 1) + timedelta(days=local_day(at))
     try:
-        normal = Identity(
-            normalise_name(name),
-            None if phone is None else normalise_phone(phone),
-            None if number is None else normalise_identity_number(number, today=today),
-        )
+        normal = normalise(name, phone, number, today=local_date(at))
     except InputError as error:
         raise _wrong(f"person: {error}") from error
     if normal != Identity(name, phone, number):

@@ -17,8 +17,10 @@ from issuer.colour.assess import Assessed, assess
 from issuer.colour.evidence import Evidence, Kind
 from issuer.colour.origins import reasons_text
 from issuer.errors import EvidenceError, IntegrityError
+from issuer.rules.ruletypes import Verdict
 from issuer.storage.store import Row, Store
 from issuer.storage.tx import Tx
+from verifier.claims import Colour
 from verifier.statuslist import Status
 
 __all__ = [
@@ -72,6 +74,10 @@ class Decision(NamedTuple):
     changes_at: int | None
     cause: str
     event_id: bytes
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict.PENDING if self.colour is None else Verdict[Colour(self.colour).name]
 
     def says(self) -> tuple[object, ...]:
         """What makes it another decision when it differs."""

@@ -11,7 +11,14 @@ from typing import Final
 from audit.events import Event, Kind
 from issuer.colour.decisions import Cause, evidence_of, judge
 from issuer.colour.evidence import Evidence, encode_evidence
-from issuer.colour.notice import EVIDENCE_TYP, Entry, Notice, Retraction, verify_notice
+from issuer.colour.notice import (
+    EVIDENCE_TYP,
+    MAX_BYTES,
+    Entry,
+    Notice,
+    Retraction,
+    verify_notice,
+)
 from issuer.colour.regions import contains
 from issuer.errors import EvidenceError, IntegrityError, NoPersonError, NoticeError
 from issuer.storage.core import Secrets
@@ -127,7 +134,7 @@ def _evidence_key(tx: Tx, signed: bytes) -> tuple[PublicKey, str]:
     """The key, and the region that the trust list gives it."""
     try:
         found = tx.authority.trust.find(
-            parse_sign1(signed, typ=EVIDENCE_TYP, max_bytes=1 << 24).kid
+            parse_sign1(signed, typ=EVIDENCE_TYP, max_bytes=MAX_BYTES).kid
         )
     except Sign1Error as error:
         raise NoticeError(f"notice: {error}") from error

@@ -17,8 +17,8 @@ from keys.ed25519 import PublicKey
 from keys.errors import KeysError
 
 __all__ = [
-    "EVIDENCE_TYP", "MAX_LINES", "Entry", "Notice", "Retraction",
-    "sign_notice", "verify_notice",
+    "EVIDENCE_TYP", "MAX_BYTES", "MAX_LINES", "Entry", "Notice", "Retraction", "sign_notice",
+    "verify_notice",
 ]  # fmt: skip
 
 EVIDENCE_TYP: Final = "application/celadon-evidence+cbor"

@@ -23,7 +23,7 @@ from issuer.stage import (
     Province,
     RootHolder,
     Site,
-    found,
+    make_site,
     opened,
     put_trust,
     sign_together,
@@ -76,7 +76,7 @@ def open_country(out: Path, *, tokens: bool) -> Iterator[Country]:
     clock = Clock(NOW)
     inside = _tokens(out / "private" / "hsm") if tokens else {}
     sites = [
-        found(out, place, now=NOW, token=inside.get(place.region, "none")) for place in _PLACES
+        make_site(out, place, now=NOW, token=inside.get(place.region, "none")) for place in _PLACES
     ]
     _hold_ceremony(out / "private", sites)
     with ExitStack() as stack:

@@ -19,7 +19,6 @@ from issuer.people.outbox import LocalOutbox
 from issuer.people.own import decide, declare
 from issuer.rules.ruletypes import Verdict
 from issuer.stage import Province
-from verifier.claims import Colour
 
 __all__ = [
     "SIGNS",
@@ -29,7 +28,6 @@ __all__ = [
     "flip_one_byte",
     "name_of",
     "record_of",
-    "verdict_of",
     "whom",
 ]
 
@@ -91,15 +89,11 @@ def decided(province: Province, subject: bytes) -> Decision:
     return office.writer.run(lambda tx: decide(tx, subject), now=office.clock())
 
 
-def verdict_of(decision: Decision) -> Verdict:
-    return Verdict.PENDING if decision.colour is None else Verdict[Colour(decision.colour).name]
-
-
 def colour_lines(province: Province, part: Part, decision: Decision) -> list[str]:
     """What is known, the colour, why, what to do, how to appeal, and when it changes by itself."""
     authority = province.office.writer.authority
     rules, given = authority.rules, given_reasons(decision.reasons)
-    verdict = verdict_of(decision)
+    verdict = decision.verdict
     reasons = [reason.texts(rules) for reason in given]
     to_do, appeal = rules.what_to_do[verdict], how_to_appeal(given, authority.issuer.contact)
     match decision.changes_at:

@@ -27,7 +27,6 @@ from issuer.demo.doing import (
     flip_one_byte,
     name_of,
     record_of,
-    verdict_of,
     whom,
 )
 from issuer.demo.telling import Teller, code_png, code_size
@@ -225,7 +224,7 @@ class Story:
         self._teller.say(f"Her code of half an hour ago, at the door in Xi'an: {verdict}")
 
     def _colour_of(self, part: Part) -> str:
-        return verdict_of(decided(self._province_of(part), self._subjects[part.slug])).name.lower()
+        return decided(self._province_of(part), self._subjects[part.slug]).verdict.name.lower()
 
     # --- 7 ---
 

@@ -28,7 +28,7 @@ from issuer.stage import (
     Province,
     RootHolder,
     Site,
-    found,
+    make_site,
     opened,
     put_trust,
     sign_together,
@@ -119,7 +119,7 @@ class World:
     def __init__(self, out: Path, stack: ExitStack) -> None:
         self.out = out
         self.clock = Clock(NOW)
-        self.site = found(out, Place(SHAANXI, "陕西", "Shaanxi", 0), now=NOW)
+        self.site = make_site(out, Place(SHAANXI, "陕西", "Shaanxi", 0), now=NOW)
         self.roots = {number: self.new_root(number) for number in range(1, ROOTS + 1)}
         self.trust = self._first_list()
         self.signed = self.sign(self.trust, 1, 2, 3)
@@ -219,7 +219,7 @@ class World:
 
     def found_city(self, place: Place) -> Site:
         """Keystores and databases of one more issuer, which nobody trusts yet."""
-        return found(self.out, place, now=self.clock())
+        return make_site(self.out, place, now=self.clock())
 
     def open_city(self, city: Site) -> Province:
         """Open it, with the rules of the province in force."""

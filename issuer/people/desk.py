@@ -20,11 +20,10 @@ from issuer.colour.origins import given_reasons, how_to_appeal
 from issuer.errors import TooManyCodesError
 from issuer.people.own import decide
 from issuer.people.people import SUBJECT_BYTES, People
-from issuer.rules.ruletypes import Texts, Verdict
+from issuer.rules.ruletypes import Texts
 from issuer.storage.store import read_store
 from issuer.storage.tx import Done, Tx
 from issuer.storage.writer import Writer
-from verifier.claims import Colour
 from verifier.transport import encode_text
 
 __all__ = ["ByIdentityNumber", "ByNameAndPhone", "Clerk", "Desk", "Explained", "Whom"]
@@ -173,17 +172,14 @@ class Desk:
 
         decision = self._writer.run(work, now=self._clock())
         rules, contact = self._writer.authority.rules, self._writer.authority.issuer.contact
-        colour = (
-            Verdict.PENDING if decision.colour is None else Verdict[Colour(decision.colour).name]
-        )
         reasons = given_reasons(decision.reasons)
         explained = Explained(
             tuple(given.texts(rules) for given in reasons),
-            rules.what_to_do[colour],
+            rules.what_to_do[decision.verdict],
             how_to_appeal(reasons, contact),
             decision.changes_at,
         )
-        return {Field.COLOUR: colour, Field.REASONS: explained}
+        return {Field.COLOUR: decision.verdict, Field.REASONS: explained}
 
     def _printed(self, subject: bytes, idempotency_key: str) -> dict[Field, object]:
         request = CodeRequest(subject, idempotency_key)

@@ -22,6 +22,7 @@ __all__ = [
     "MAX_NAME_CHARS",
     "Identity",
     "birth_date",
+    "normalise",
     "normalise_identity_number",
     "normalise_name",
     "normalise_phone",
@@ -63,6 +64,23 @@ class Identity:
     name: str
     phone: str | None = None
     identity_number: str | None = None
+
+
+def normalise(
+    name: str, phone: str | None, identity_number: str | None, *, today: date
+) -> Identity:
+    """The identity that these spell.
+
+    Raises:
+        InputError: One of them is refused.
+    """
+    return Identity(
+        normalise_name(name),
+        None if phone is None else normalise_phone(phone),
+        None
+        if identity_number is None
+        else normalise_identity_number(identity_number, today=today),
+    )
 
 
 def normalise_name(text: str) -> str:
@@ -113,10 +131,7 @@ def normalise_phone(text: str) -> str:
     Raises:
         InputError: Not the number of a mobile phone, or with other characters.
     """
-    digits = "".join(
-        str(unicodedata.decimal(character)) if character.isdecimal() else character
-        for character in text.translate(_NARROW).strip(" ")
-    )
+    digits = _with_plain_digits(text).strip(" ")
     if not _PHONE_FORM.fullmatch(digits):
         raise InputError(Problem.PHONE_FORM, "phone")
     try:
@@ -128,6 +143,14 @@ def normalise_phone(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def _with_plain_digits(text: str) -> str:
+    """Narrow, and every decimal digit of any script as the ASCII one."""
+    return "".join(
+        str(unicodedata.decimal(character)) if character.isdecimal() else character
+        for character in text.translate(_NARROW)
+    )
+
+
 def normalise_identity_number(text: str, *, today: date) -> str:
     """The 18 characters of a resident identity number (GB 11643-1999), its check digit right.
 
@@ -137,10 +160,7 @@ def normalise_identity_number(text: str, *, today: date) -> str:
     Raises:
         InputError: Not such a number, or its birth date is after *today*.
     """
-    number = "".join(
-        str(unicodedata.decimal(character)) if character.isdecimal() else character
-        for character in text.translate(_NARROW).replace(" ", "")
-    ).upper()
+    number = _with_plain_digits(text).replace(" ", "").upper()
     if not _IDENTITY_FORM.fullmatch(number):
         raise InputError(Problem.IDENTITY_NUMBER_FORM, "identity_number")
     if not _is_a_province(number[:2]) or number[-1] != ric.calc_check_digit(number):

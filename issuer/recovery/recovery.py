@@ -34,6 +34,7 @@ from issuer.codes.shards import read_code_keys, write_code_key
 from issuer.errors import RecoveryError, RestoredError
 from issuer.people.erasures import Erasures
 from issuer.people.people import People
+from issuer.publication.decoys import DAYS_AHEAD
 from issuer.recovery.reconcile import read_position, write_position
 from issuer.storage.core import Secrets
 from issuer.storage.store import read_store
@@ -47,8 +48,6 @@ __all__ = ["Reconciled", "published_lists", "reconcile_copies", "require_reconci
 
 #: Numbers beyond the newest published one that a lost database may have used: lists of some hours.
 MARGIN: Final = 100
-#: The longest that a code can end after today.
-_DAYS_AHEAD: Final = 9
 _BATCHES: Final = "SELECT event_id FROM code_batch WHERE event_id {keys}"
 _NUMBERS: Final = "SELECT number FROM status_list"
 _LISTS: Final = "SELECT number, day, size, cursor, mac FROM status_list ORDER BY number"
@@ -174,7 +173,7 @@ def reconcile_copies(  # noqa: PLR0913 - everything that outlived the databases
         _use_up(tx, number, rows[number][1], size)
     for number in published.keys() - rows.keys():
         lose_positions(tx, number, 0)
-        _add(tx, number, tx.now // DAY_S + _DAYS_AHEAD, published[number].size)
+        _add(tx, number, tx.now // DAY_S + DAYS_AHEAD, published[number].size)
     kept = _keep(tx, published)
     next_list = _leave_numbers_out(tx, max([*rows, *published], default=-1))
     erased, events = _erase_again(tx, people, erasures, log)

@@ -5,16 +5,16 @@
 """
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 from issuer.errors import InputError
 from issuer.people.problems import Problem
 
-__all__ = ["CHINA", "format_instant", "local_date", "parse_date", "parse_instant"]
+__all__ = ["format_instant", "parse_instant"]
 
 #: China has one time zone; a date without a time begins at its midnight.
-CHINA: Final = timezone(timedelta(hours=8))
+_CHINA: Final = timezone(timedelta(hours=8))
 
 _DATE: Final = re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _INSTANT: Final = re.compile(
@@ -22,42 +22,22 @@ _INSTANT: Final = re.compile(
 )
 
 
-def parse_date(text: str, field: str) -> int:
-    """The first second of a day in China, UNIX seconds.
-
-    Raises:
-        InputError: Not YYYY-MM-DD, or no such day.
-    """
-    if not _DATE.fullmatch(text):
-        raise InputError(Problem.TIME_FORM, field)
-    return _unix(f"{text}T00:00:00+08:00", field)
-
-
 def parse_instant(text: str, field: str) -> int:
-    """A date, or a time with its offset, as UNIX seconds.
+    """A date (its first second in China), or a time with its offset, as UNIX seconds.
 
     Raises:
         InputError: Another form, no offset, 24:00, second 60, or no such day.
     """
     if _DATE.fullmatch(text):
-        return parse_date(text, field)
+        text = f"{text}T00:00:00+08:00"
     if not _INSTANT.fullmatch(text):
         raise InputError(Problem.TIME_FORM, field)
-    return _unix(text, field)
-
-
-def format_instant(at: int) -> str:
-    """RFC 3339 in Chinese time, as people read it."""
-    return datetime.fromtimestamp(at, UTC).astimezone(CHINA).isoformat()
-
-
-def local_date(at: int) -> date:
-    """The day in China."""
-    return datetime.fromtimestamp(at, UTC).astimezone(CHINA).date()
-
-
-def _unix(text: str, field: str) -> int:
     try:
         return int(datetime.fromisoformat(text).timestamp())
     except ValueError as error:
         raise InputError(Problem.TIME_FORM, field) from error
+
+
+def format_instant(at: int) -> str:
+    """RFC 3339 in Chinese time, as people read it."""
+    return datetime.fromtimestamp(at, UTC).astimezone(_CHINA).isoformat()

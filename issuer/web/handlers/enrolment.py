@@ -7,17 +7,13 @@ from typing import Annotated, Final, Literal
 from pydantic import StringConstraints
 
 from issuer.colour.regions import parse_place
+from issuer.colour.timeline import local_date
 from issuer.people.binding import CODE_LIFE_S, MAX_TRIES
-from issuer.people.identity import (
-    Identity,
-    normalise_identity_number,
-    normalise_name,
-    normalise_phone,
-)
+from issuer.people.identity import normalise, normalise_name, normalise_phone
 from issuer.people.problems import Problem
 from issuer.web.appkeys import ENROLMENT, PACE
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route
-from issuer.web.times import format_instant, local_date
+from issuer.web.times import format_instant
 
 __all__ = ["ROUTES"]
 
@@ -73,10 +69,8 @@ class BindingMade(Out):
 
 async def register(call: Call[Registration, Nothing]) -> Received:
     body = call.body
-    number = body.identity_number
-    if number is not None:
-        number = normalise_identity_number(number, today=local_date(call.now))
-    identity = Identity(normalise_name(body.name), normalise_phone(body.phone), number)
+    today = local_date(call.now)
+    identity = normalise(body.name, body.phone, body.identity_number, today=today)
     home = parse_place(body.home)
     enrolment = call.request.app[ENROLMENT]
     await call.request.app[PACE].run(partial(enrolment.register, identity, home))

@@ -84,15 +84,13 @@ async def my_colour(call: Call[Nothing, Nothing]) -> MyColour:
 def describe_decision(decision: Decision, rules: RuleSet, contact: str) -> MyColour:
     """A decision in words. *contact*: where to appeal."""
     reasons = given_reasons(decision.reasons)
-    colour = None if decision.colour is None else Colour(decision.colour)
-    verdict = Verdict.PENDING if colour is None else Verdict[colour.name]
     return MyColour(
-        colour=_COLOURS[verdict],
+        colour=_COLOURS[decision.verdict],
         reasons=[
             ColourReason(rule=given.rule, origins=list(given.origins), **_both(given.texts(rules)))
             for given in reasons
         ],
-        what_to_do=Languages(**_both(rules.what_to_do[verdict])),
+        what_to_do=Languages(**_both(rules.what_to_do[decision.verdict])),
         how_to_appeal=Languages(**_both(how_to_appeal(reasons, contact))),
         decided_at=format_instant(decision.decided_at),
         changes_at=None if decision.changes_at is None else format_instant(decision.changes_at),

@@ -25,7 +25,7 @@ from issuer.people.identity import Identity
 from issuer.people.own import declare
 from issuer.people.people import IndexCost
 from issuer.rules.rules import shipped_rules
-from issuer.stage import Clock, Place, RootHolder, Site, found, opened, put_trust, sign_together
+from issuer.stage import Clock, Place, RootHolder, Site, make_site, opened, put_trust, sign_together
 from issuer.storage.store import read_store
 from issuer.storage.tx import Done, Tx
 from issuer.storage.writer import Writer
@@ -48,7 +48,9 @@ class Scene:
 
     def __init__(self, out: Path, stack: ExitStack) -> None:
         self.clock = Clock(NOW)
-        self.site: Site = found(out, Place(REGION, "陕西", "Shaanxi", 0), now=NOW - DAY_S, shards=4)
+        self.site: Site = make_site(
+            out, Place(REGION, "陕西", "Shaanxi", 0), now=NOW - DAY_S, shards=4
+        )
         self.holder = RootHolder.new(out / "root", now=NOW - DAY_S)
         self.version = 0
         self.withdrawn: frozenset[bytes] = frozenset()
