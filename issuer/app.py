@@ -22,7 +22,7 @@ from audit.publish import write_public
 from issuer.between.exchange import Exchange
 from issuer.codes.issuing import Issuing
 from issuer.codes.shards import codes_left
-from issuer.colour.adoption import adopt_risk_table, adopt_rules
+from issuer.colour.adoption import adopt_policy
 from issuer.colour.policy import (
     Policy,
     read_risk_table,
@@ -168,10 +168,12 @@ class Office:
         """As signed; it is the one in force."""
         return self.keys.trust_list
 
-    def adopt(self, rules: bytes, risks: bytes) -> None:
-        """Put a signed rule set and a signed risk table in force, and decide anew."""
-        self.writer.run(lambda tx: adopt_rules(tx, rules), now=self.clock())
-        self.writer.run(lambda tx: adopt_risk_table(tx, risks), now=self.clock())
+    def adopt(self, rules: bytes, risks: bytes | None) -> None:
+        """Put a signed rule set and a signed risk table in force, and decide anew.
+
+        With *risks* None the table in force stays.
+        """
+        self.writer.run(lambda tx: adopt_policy(tx, rules, risks), now=self.clock())
         run_jobs(self.writer, now=self.clock())
 
     def publish(self) -> None:

@@ -29,7 +29,7 @@ from issuer.codes.issuing import Issuing
 from issuer.codes.reissue import reissue
 from issuer.colour.adoption import adopt_risk_table
 from issuer.colour.evidence_store import take_notice
-from issuer.colour.policy import Policy, verify_policy
+from issuer.colour.policy import Policy, risk_table_version, verify_policy
 from issuer.colour.reassess import run_jobs
 from issuer.colour.regions import load_regions
 from issuer.colour.risk import RiskLevel, shipped_risk_table, sign_risk_table
@@ -42,6 +42,7 @@ from issuer.recovery.comeback import recover
 from issuer.replay.replay import Replay
 from issuer.rules.rules import parse_rules, shipped_rules, sign_rules
 from issuer.settings import SettingsError, from_env
+from issuer.storage.store import read_store
 from issuer.web.factory import make_app
 from issuer.web.server import Runner, require_c_extensions
 from keys.arguments import KID, os_reason
@@ -63,6 +64,7 @@ _MAINTAIN_S: Final = 10
 _DELIVER_S: Final = 5
 _WATCH_S: Final = 60
 _PUBLISH_S: Final = 6 * 3600
+_FIRST_RISKS: Final = "2020-12-13"
 _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 _LOG: Final = structlog.get_logger()
@@ -122,11 +124,12 @@ def init_command() -> None:
 @main.command()
 @click.argument("rule_set", default="shaanxi-2020-12")
 @click.option(
-    "--risk-table", default="2020-12-13", show_default=True,
-    help="A shipped risk table, or a signed one in a file that ends in .cbor.",
-)  # fmt: skip
-def adopt(rule_set: str, risk_table: str) -> None:
-    """Put RULE_SET and a risk table in force, and decide anew.
+    "--risk-table",
+    help="A shipped risk table, or a signed one in a file that ends in .cbor. Without it the one "
+    f"in force stays, and the first one is {_FIRST_RISKS}.",
+)
+def adopt(rule_set: str, risk_table: str | None) -> None:
+    """Put RULE_SET and a risk table in force, both or neither, and decide anew.
 
     RULE_SET is the name of a shipped one or a file that ends in .json, which our key signs; or a
     file that ends in .cbor, signed by a rules key of the trust list: what another region published,
@@ -134,13 +137,16 @@ def adopt(rule_set: str, risk_table: str) -> None:
     """
     settings, keystore = opening.open_keystore()
     signer = partial(newest_signer, keystore, Purpose.RULES, settings.region, opening.clock)
-    documents = _rules_document(rule_set, signer), _risk_document(risk_table, signer)
+    rules = _rules_document(rule_set, signer)
+    risks = _risk_document(risk_table or _FIRST_RISKS, signer)
 
     def offered(trust_list: TrustList) -> Policy:
-        return verify_policy(documents, trust_list, now=opening.clock())
+        return verify_policy((rules, risks), trust_list, now=opening.clock())
 
     with office(settings, keystore, clock=opening.clock, in_force=offered) as opened:
-        opened.adopt(*documents)
+        with read_store(opened.engine) as store:
+            stays = risk_table is None and risk_table_version(store) is not None
+        opened.adopt(rules, None if stays else risks)
         opened.publish()
         authority = opened.writer.authority
     click.echo(

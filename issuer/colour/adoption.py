@@ -34,7 +34,7 @@ from issuer.rules.ruletypes import RuleSet
 from issuer.storage.store import Row
 from issuer.storage.tx import Done, Tx
 
-__all__ = ["adopt_risk_table", "adopt_rules", "risks_event", "rules_event"]
+__all__ = ["adopt_policy", "adopt_risk_table", "adopt_rules", "risks_event", "rules_event"]
 
 _ADD_RULES: Final = (
     "INSERT INTO rule_set (rule_set, version, signed, adopted_at, event_id) VALUES (?, ?, ?, ?, ?)"
@@ -97,6 +97,21 @@ def adopt_risk_table(tx: Tx, signed: bytes) -> Done[RiskTable]:
             tx, event.event_id, Cause.RISK, concerned_places(tx.store, _affected(held, table))
         )
     return Done(table, [event], authority=replace(tx.authority, risks=table))
+
+
+def adopt_policy(tx: Tx, rules: bytes, risks: bytes | None) -> Done[None]:
+    """Both in one transaction, or neither. With *risks* None the risk table stays as it is.
+
+    Raises:
+        AdoptionError, RulesError, RiskTableError: As the two above.
+    """
+    adopted = adopt_rules(tx, rules)
+    if risks is None:
+        return Done(None, adopted.events, authority=adopted.authority)
+    under = replace(tx, authority=adopted.authority or tx.authority)
+    table = adopt_risk_table(under, risks)
+    events = [*adopted.events, *table.events]
+    return Done(None, events, authority=table.authority or adopted.authority)
 
 
 def rules_event(row: Row) -> Event:

@@ -275,7 +275,9 @@ def accept_risk_table(held: RiskTable | None, new: RiskTable) -> RiskTable:
     if held is None or new == held:
         return new
     if new.version <= held.version:
-        raise RiskTableError(f"version {new.version} does not follow version {held.version}")
+        raise RiskTableError(
+            f"risk table version {new.version} does not follow version {held.version}"
+        )
     if not set(held.changes) <= set(new.changes):
         raise RiskTableError("the new table forgets a change: history only grows")
     return new

@@ -37,4 +37,5 @@ class RuleProblem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.kind}: {self.message}"
+        where = f"{self.path}: " if self.path else ""
+        return f"{where}{self.kind}: {self.message}"

@@ -333,6 +333,38 @@ def test_wrong_passphrase_is_one_line(environ: dict[str, str]) -> None:
     require_one_line(run("serve"), 1, "passphrase")
 
 
+def _next_version(path: Path) -> Path:
+    """The shipped rule set again, as its next version."""
+    shipped = json.loads(resources.files("issuer").joinpath(f"rulesets/{RULES}.json").read_bytes())
+    path.write_text(json.dumps({**shipped, "version": 2}))
+    return path
+
+
+def test_adopt_the_next_rules_keeps_the_risk_table_in_force(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Rules change while areas have risen: the table of the first day does not come back."""
+    run("init")
+    trust(environ)
+    assert run("adopt").exit_code == 0
+    assert run("risk", "610113", "medium").exit_code == 0
+    result = run("adopt", str(_next_version(tmp_path / "next.json")))
+    assert result.exit_code == 0, result.output
+    assert f"in force: {RULES} version 2, risk table version 2" in result.output
+
+
+def test_adopt_takes_both_or_neither(environ: dict[str, str], tmp_path: Path) -> None:
+    """Where the risk table is refused, the rules of the same command are not in force."""
+    run("init")
+    trust(environ)
+    run("adopt")
+    run("risk", "610113", "medium")
+    following = str(_next_version(tmp_path / "next.json"))
+    refused = run("adopt", following, "--risk-table", "2020-12-13")
+    require_one_line(refused, 1, "risk table version 1 does not follow version 2")
+    assert f"in force: {RULES} version 1" in run("adopt").output
+
+
 def test_adopt_and_publish_fill_the_public_folder(environ: dict[str, str], tmp_path: Path) -> None:
     """From nothing to a folder that venues can read."""
     assert run("init").exit_code == 0
