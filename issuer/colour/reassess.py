@@ -59,6 +59,13 @@ class Reassessed:
     recoloured: int = 0
     damaged: int = 0
 
+    def __add__(self, other: "Reassessed") -> "Reassessed":
+        return Reassessed(
+            self.seen + other.seen,
+            self.recoloured + other.recoloured,
+            self.damaged + other.damaged,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -104,7 +111,7 @@ def run_jobs(writer: Writer, *, now: int, set_size: int = SET_SIZE) -> Reassesse
     """
     total = Reassessed()
     while (job := _next_job(writer)) is not None:
-        total = _add(total, _step(writer, job, set_size, now=now))
+        total += _step(writer, job, set_size, now=now)
     return total
 
 
@@ -120,7 +127,7 @@ def run_windows(writer: Writer, *, now: int, set_size: int = SET_SIZE) -> Reasse
             return total
         skipped = _judge_set(writer, subjects, None, now=now)
         damaged |= skipped.damaged
-        total = _add(total, skipped.result)
+        total += skipped.result
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +216,7 @@ def _move(
         tx.store.run(_END, (job.event_id,))
         return
     watermark = _FIRST if at_end else subjects[-1]
-    moved = _Job(job.event_id, job.cause, places, watermark, _add(job.done, result), job.started_at)
+    moved = _Job(job.event_id, job.cause, places, watermark, job.done + result, job.started_at)
     _, _, encoded, mark, seen, recoloured, damaged, _ = moved.columns()
     tag = _mac(tx.secrets, moved)
     tx.store.run(_MOVE, (encoded, mark, seen, recoloured, damaged, tag, job.event_id))
@@ -217,9 +224,3 @@ def _move(
 
 def _mac(secrets: Secrets, job: _Job) -> bytes:
     return mac(secrets.rows, "job", job.columns())
-
-
-def _add(one: Reassessed, other: Reassessed) -> Reassessed:
-    return Reassessed(
-        one.seen + other.seen, one.recoloured + other.recoloured, one.damaged + other.damaged
-    )
