@@ -129,9 +129,9 @@ def init_command() -> None:
     f"in force stays, and the first one is {_FIRST_RISKS}.",
 )
 def adopt(rule_set: str, risk_table: str | None) -> None:
-    """Put RULE_SET and a risk table in force, both or neither, and decide anew.
+    """Put RULE_SET and a risk table in force, and decide anew.
 
-    RULE_SET is the name of a shipped one or a file that ends in .json, which our key signs; or a
+    Both come into force, or neither. RULE_SET is the name of a shipped one or a file that ends in .json, which our key signs; or a
     file that ends in .cbor, signed by a rules key of the trust list: what another region published,
     and what the trust list pins.
     """
