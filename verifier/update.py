@@ -383,11 +383,16 @@ class _Update:
             for delta in self._deltas.values()
             if delta is not None and list_number in delta.changes and delta.base <= held.issued_at
         ]
-        if not taken_with and None not in self._deltas.values():
+        if not taken_with and not self._lost_delta(new.region):
             raise StatusListRollbackError(f"list {list_number} had ended, and comes back")
         for delta in taken_with:
             held = apply_delta(held, delta)
         require_successor(held, new)
+
+    def _lost_delta(self, region: str) -> bool:
+        """Whether the disk lost a delta that may have named a list: then nobody here can tell."""
+        gone = region in self._seen.snapshots and region not in self._deltas
+        return gone or None in self._deltas.values()
 
     def _held_delta(self, region: str) -> StatusDelta | None:
         """The delta that the region's lists were taken with; None where it was damaged."""

@@ -568,18 +568,26 @@ def test_update_without_the_delta_that_the_snapshot_names_is_refused(command: Ru
     assert verdict(command) is Reason.ADMITTED
 
 
-@pytest.mark.parametrize("damage", ["flipped", "gone"])
-def test_damaged_delta_never_admits(command: Run, damage: str) -> None:
-    """D12: without its delta a list may lack a withdrawal, so it decides nothing until repaired."""
+@pytest.mark.parametrize("hours", [1, 2])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
+def test_damaged_delta_never_admits(command: Run, damage: str, hours: int) -> None:
+    """D12: without its delta a list may lack a withdrawal, so it decides nothing until repaired.
+
+    The next update repairs it, by the snapshot that is held and by a newer one.
+    """
     take(command, by_delta({99: Status.WITHDRAWN}))
     path = Path(Cache(str(command.folder)).files.path or "") / "status" / "610000.delta"
     data = path.read_bytes()
     path.unlink()
     if damage == "flipped":
         path.write_bytes(data[:-1] + bytes((data[-1] ^ 1,)))
+    if damage == "cut":
+        path.write_bytes(data[:-1])
     assert verdict(command) is Reason.NO_STATUS
-    assert "610000" in take(command, by_delta({99: Status.WITHDRAWN})).regions
-    assert verdict(command) is Reason.ADMITTED
+    world = later(hours=hours)
+    report = take(command, by_delta({99: Status.WITHDRAWN}, world=world), now=world.now)
+    assert "610000" in report.regions
+    assert verdict(command, now=world.now) is Reason.ADMITTED
 
 
 def test_update_that_forgets_what_a_delta_said_is_refused(command: Run) -> None:
