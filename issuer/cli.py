@@ -131,9 +131,9 @@ def init_command() -> None:
 def adopt(rule_set: str, risk_table: str | None) -> None:
     """Put RULE_SET and a risk table in force, and decide anew.
 
-    Both come into force, or neither. RULE_SET is the name of a shipped one or a file that ends in .json, which our key signs; or a
-    file that ends in .cbor, signed by a rules key of the trust list: what another region published,
-    and what the trust list pins.
+    Both come into force, or neither. RULE_SET is the name of a shipped one or a file that ends in
+    .json, which our key signs; or a file that ends in .cbor, signed by a rules key of the trust
+    list: what another region published, and what the trust list pins.
     """
     settings, keystore = opening.open_keystore()
     signer = partial(newest_signer, keystore, Purpose.RULES, settings.region, opening.clock)
