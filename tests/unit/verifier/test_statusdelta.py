@@ -1,6 +1,7 @@
 """Deltas: bytes, reach, signers, succession, and the union that they make."""
 
 import random
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -8,14 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.code_support import DAY_S, NOW, SHAANXI, World
+from keys.purpose import Purpose
+from keys.sodium import sha256
+from keys.trustlist import TrustList
+from tests.code_support import DAY_S, NOW, SHAANXI, World, listed
 from tests.vectors import generate_status_delta
 from tests.vectors.cases import case_folders, expected, files, found
 from tests.vectors.ours import answer
 from verifier.claims import HOUR_S
-from verifier.errors import StatusListError, StatusListFormatError
+from verifier.errors import (
+    StatusListError,
+    StatusListFormatError,
+    StatusListScopeError,
+    StatusListSignerError,
+)
 from verifier.statusdelta import (
     StatusDelta,
+    accept_delta,
     apply_delta,
     encode_changes,
     peek_delta,
@@ -25,6 +35,7 @@ from verifier.statusdelta import (
 )
 from verifier.statuslist import (
     MAX_ENTRIES,
+    Snapshot,
     Status,
     StatusList,
     pack_statuses,
@@ -106,6 +117,65 @@ def test_delta_damaged_is_not_peeked_at() -> None:
     """A file that is no delta any more is none."""
     with pytest.raises(StatusListFormatError):
         peek_delta(sign_delta(delta_of({}), SHAANXI.status_signer)[:-1])
+
+
+@pytest.mark.parametrize("taken", [Status.WITHDRAWN, Status.SUPERSEDED])
+@pytest.mark.parametrize("gap", [*range(60, 69), *range(8_188, 8_197)])
+def test_delta_round_trip_where_a_distance_takes_a_byte_more(gap: int, taken: Status) -> None:
+    """Seven bits a byte, and one of them says what became of the entry."""
+    changes = {5: Status.WITHDRAWN, 5 + gap: taken}
+    packed = apply_delta(replace(list_of({}), packed=bytes(MAX_ENTRIES // 4)), delta_of(changes))
+    assert packed.packed == pack_statuses(changes, entries=MAX_ENTRIES)
+
+
+# --- whose it is, and when ------------------------------------------------------------------------
+
+
+def trust_with_status_key(*, not_before: int, not_after: int) -> TrustList:
+    """The world's, in which Shaanxi's status key has this window."""
+    key = listed(
+        SHAANXI.status_signer.public_key,
+        Purpose.STATUS,
+        not_before=not_before,
+        not_after=not_after,
+    )
+    issuer = replace(SHAANXI.listed(), keys=(key,))
+    others = tuple(each for each in TRUST.issuers if each.region != SHAANXI.region)
+    return replace(TRUST, issuers=(issuer, *others))
+
+
+def test_delta_signed_before_its_key_was_in_force_is_refused() -> None:
+    """Both when it comes and when it is read again: a key signs nothing for the past."""
+    data = sign_delta(delta_of({}, at=NOW - 1), SHAANXI.status_signer)
+    trust = trust_with_status_key(not_before=NOW, not_after=NOW + DAY_S)
+    with pytest.raises(StatusListSignerError, match="not in force"):
+        verify_delta(data, trust, now=NOW)
+    with pytest.raises(StatusListSignerError, match="not in force"):
+        recall_delta(data, trust)
+
+
+def test_delta_by_a_key_that_ended_is_refused_and_one_held_stays() -> None:
+    """A key that is over brings nothing new; what it said in its time still counts."""
+    data = sign_delta(delta_of({}, at=NOW - 2), SHAANXI.status_signer)
+    trust = trust_with_status_key(not_before=NOW - DAY_S, not_after=NOW)
+    assert verify_delta(data, trust, now=NOW - 1) == recall_delta(data, trust)
+    with pytest.raises(StatusListSignerError, match="not in force"):
+        verify_delta(data, trust, now=NOW)
+
+
+def test_delta_of_another_region_than_its_signer_is_refused() -> None:
+    """Also where it names no list, whose number would tell."""
+    data = sign_delta(replace(delta_of({}), region="230000", changes={}), SHAANXI.status_signer)
+    with pytest.raises(StatusListScopeError, match="another issuer"):
+        verify_delta(data, TRUST, now=NOW)
+
+
+def test_delta_of_another_region_than_the_snapshot_is_refused() -> None:
+    """A snapshot that names another region's delta does not make it its own."""
+    data = sign_delta(delta_of({}), SHAANXI.status_signer)
+    snapshot = Snapshot("230000", NOW, NOW + DAY_S, TRUST.version, {}, sha256(data))
+    with pytest.raises(StatusListScopeError, match="delta of region 610000"):
+        accept_delta(None, data, snapshot, TRUST, now=NOW)
 
 
 # --- the union ------------------------------------------------------------------------------------
