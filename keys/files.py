@@ -101,6 +101,16 @@ def _leads_to(path: Path, status: os.stat_result) -> bool:
         return False
 
 
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Writing to a full disk fails without a name; an operator has more than one disk."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
 def write_private(path: Path, content: bytes, *, token: str) -> None:
     """Put *content* at *path*, mode 0600: durable on return, and at no moment half a file.
 
@@ -109,7 +119,7 @@ def write_private(path: Path, content: bytes, *, token: str) -> None:
     temporary = path.with_name(TEMPORARY + token)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - by descriptor, as created
+        with _named(path), open(descriptor, "wb") as file:  # noqa: PTH123 - by descriptor, as created
             file.write(content)
             file.flush()
             os.fsync(descriptor)
@@ -132,7 +142,7 @@ def replace_public(path: Path, content: bytes) -> None:
         path.parent.chmod(_PUBLIC_FOLDER_MODE)
     draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
     try:
-        with draft.open("xb") as file:
+        with _named(path), draft.open("xb") as file:
             os.fchmod(file.fileno(), _PUBLIC_MODE)
             file.write(content)
             file.flush()

@@ -40,10 +40,11 @@ def test_outbox_on_a_full_disk_keeps_no_half_message(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
     try:
-        with pytest.raises(OSError, match="too large"):
+        with pytest.raises(OSError, match="too large") as caught:
             outbox.deliver(sent)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(caught.value.filename).startswith(str(tmp_path / "outbox"))
     assert list(outbox.messages()) == [sent]
 
 

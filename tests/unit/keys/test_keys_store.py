@@ -491,7 +491,7 @@ def test_public_file_that_two_write_at_once_is_whole(
 def test_public_file_that_cannot_be_written_leaves_what_was_and_no_draft(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk does not fill with drafts."""
+    """A full disk does not fill with drafts, and its error names the file."""
     path = tmp_path / "trust-list.cbor"
     path.write_bytes(b"before")
 
@@ -499,8 +499,9 @@ def test_public_file_that_cannot_be_written_leaves_what_was_and_no_draft(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as caught:
         files.replace_public(path, b"after")
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
 
