@@ -42,7 +42,11 @@ from verifier.transport import encode_text
 __all__ = ["Story"]
 
 _HOSPITAL: Final = Organisation("xian-first-hospital", "西安市第一医院", "Xi'an First Hospital")
+_CENTRE: Final = Organisation(
+    "beilin-service-centre", "碑林区政务服务中心", "Beilin District Service Centre"
+)
 _QUOTA: Final = 30
+_GRANT_S: Final = 90 * 24 * 3600
 _MINUTE_S: Final = 60
 _GRANDMOTHER: Final = PEOPLE[0]
 
@@ -138,8 +142,11 @@ class Story:
         self._teller.chapter("Codes: minted, checked by the verifier's own check, logged, released")
         folder = self._country.out / "codes"
         folder.mkdir()
+        fields = frozenset({Field.NAME, Field.COLOUR, Field.CODES})
+        clerk = self._clerk("clerk-3", _CENTRE, Purpose.DESK_ISSUE, fields, "PAPER-20201213-5")
         for part in (*PEOPLE, TRAVELLER):
-            text = self._issue(part)
+            at_desk = part.identity.phone is None
+            text = self._print(clerk, part) if at_desk else self._issue(part)
             if text is None:
                 self._teller.say(f"{name_of(part)}: no code while the colour is pending.")
                 continue
@@ -147,7 +154,8 @@ class Story:
             (folder / f"{part.slug}.txt").write_text(text + "\n")
             (folder / f"{part.slug}.png").write_bytes(code_png(text))
             where = "as the phone shows it now" if part.phone_code else "on paper"
-            self._teller.say(f"{name_of(part)}, {where}: QR version {code_size(text)}")
+            printed = f", printed by a clerk of {_CENTRE.name_zh}" if at_desk else ""
+            self._teller.say(f"{name_of(part)}, {where}{printed}: QR version {code_size(text)}")
             self._teller.code(text)
         self._country.publish()
 
@@ -166,6 +174,39 @@ class Story:
                 return None
             case other:
                 raise StoryError(f"no code: {type(other).__name__}")
+
+    def _print(self, clerk: Clerk, part: Part) -> str | None:
+        """The paper code of somebody without a phone, through the gate like every look-up."""
+        match self._country.shaanxi.office.desk.print_code(clerk, whom(part), f"demo-{part.slug}"):
+            case Opened(values=values):
+                text = values.get(Field.CODES)
+                return text if isinstance(text, str) else None
+            case Refused(reason=reason):
+                raise StoryError(f"the desk may print, but: {reason}")
+
+    def _clerk(
+        self,
+        name: str,
+        organisation: Organisation,
+        purpose: Purpose,
+        fields: frozenset[Field],
+        case: str,
+    ) -> Clerk:
+        """Somebody who may read *fields* for one purpose, from now on."""
+        now = self._country.clock()
+        grant = Grant(
+            grant_id=os.urandom(16),
+            principal=name,
+            role=Role.DESK_CLERK,
+            organisation=organisation,
+            purposes=frozenset({purpose}),
+            fields=fields,
+            valid_from=now,
+            valid_until=now + _GRANT_S,
+            granted_by=f"head-of-{organisation.id}",
+        )
+        self._country.shaanxi.office.gate.grant(grant, now=now)
+        return Clerk(name, organisation.id, case)
 
     # --- 5 ---
 
@@ -231,25 +272,14 @@ class Story:
     def _desk(self) -> None:
         self._teller.chapter("A hospital clerk looks people up; the grandmother reads who looked")
         say, office = self._teller.say, self._country.shaanxi.office
-        now = self._country.clock.wait(_MINUTE_S)
+        self._country.clock.wait(_MINUTE_S)
         fields = frozenset({Field.NAME, Field.COLOUR})
-        grant = Grant(
-            grant_id=os.urandom(16),
-            principal="clerk-17",
-            role=Role.DESK_CLERK,
-            organisation=_HOSPITAL,
-            purposes=frozenset({Purpose.HOSPITAL_LOOK_UP}),
-            fields=fields,
-            valid_from=now,
-            valid_until=now + 90 * 24 * 3600,
-            granted_by="head-of-admissions",
-        )
-        office.gate.grant(grant, now=now)
-        clerk = Clerk("clerk-17", _HOSPITAL.id, "OPD-20201213-0042")
+        purpose, case = Purpose.HOSPITAL_LOOK_UP, "OPD-20201213-0042"
+        clerk = self._clerk("clerk-17", _HOSPITAL, purpose, fields, case)
         queue = [_GRANDMOTHER, *(PEOPLE[1 + turn % (len(PEOPLE) - 1)] for turn in range(_QUOTA))]
         for turn, part in enumerate(self._teller.progress(queue, "The queue"), start=1):
             self._country.clock.wait(_MINUTE_S)
-            match office.desk.look_up(clerk, Purpose.HOSPITAL_LOOK_UP, whom(part), fields):
+            match office.desk.look_up(clerk, purpose, whom(part), fields):
                 case Refused(reason=reason):
                     say(f"Look-up {turn}: refused, {reason}. That is logged too.")
                 case Opened(values=values) if part is _GRANDMOTHER:

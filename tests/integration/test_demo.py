@@ -102,6 +102,14 @@ def test_demo_clerk_the_31st_look_up_is_refused_and_she_reads_who_looked(told: T
     assert "OPD-20201213-0042" in chapter
 
 
+def test_demo_desk_prints_for_those_without_a_phone_and_she_reads_that_too(told: Told) -> None:
+    """Whoever has no phone gets paper from a clerk, through the gate like every look-up."""
+    printed = re.findall(r"(\S+) [A-Z]\w+ \w+, on paper, printed by a clerk of", told.chapter(4))
+    assert printed == ["王秀兰", "李小宝"]
+    assert "Beilin District Service Centre (desk clerk)" in told.chapter(7)
+    assert "PAPER-20201213-5" in told.chapter(7)
+
+
 def test_demo_audit_verifies_and_then_names_the_flipped_entry(told: Told) -> None:
     """Nothing differs before; after one flipped byte, exactly that entry is named."""
     assert "The log verifies" in told.chapter(8)
