@@ -146,7 +146,10 @@ class KeyRoom:
         self._log = log
         self._clock = clock
         self._told: dict[bytes, int] = {}  # public key: entries of its history that are logged
-        self.trust_list, self.trust = self._read_list(None)
+        try:
+            self.trust_list, self.trust = self._read_list(None)
+        except TrustListError as error:
+            raise type(error)(f"{settings.trust}: {error}") from error
         self.code_keys: tuple[RecordedSigner, ...] = ()
         self._signers: dict[Purpose, RecordedSigner] = {}
 

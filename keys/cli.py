@@ -35,7 +35,7 @@ from keys.rotation import LISTABLE, Supply, off_the_list, onto_the_list
 from keys.rotation import rotate as run_rotation
 from keys.store import Keystore
 from keys.trustlist import TrustList, decode_roots, verify_trust_list
-from keys.trustplace import ROOTS_FILE, TRUST_LIST_FILE
+from keys.trustplace import ROOTS_FILE, TRUST_LIST_FILE, said_of
 
 __all__ = ["keys"]
 
@@ -266,7 +266,7 @@ def _held_list(folder: Path) -> TrustList | None:
         roots, data = read_file(folder / ROOTS_FILE), read_file(folder / TRUST_LIST_FILE)
     except FileNotFoundError:
         return None
-    return verify_trust_list(data, decode_roots(roots))
+    return said_of(folder, lambda: verify_trust_list(data, decode_roots(roots)))
 
 
 def _write_record(folder: Path, info: KeyInfo) -> Path:

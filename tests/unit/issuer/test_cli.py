@@ -124,6 +124,16 @@ def test_trust_list_of_another_environment_is_refused(
     require_one_line(run("adopt"), 2, "CELADON_ENVIRONMENT", "the trust list is for test")
 
 
+@pytest.mark.parametrize("name", ["roots.cbor", "trust-list.cbor"])
+def test_damaged_trust_folder_is_named(environ: dict[str, str], name: str) -> None:
+    """What cannot be read is one of the files that the keepers gave."""
+    run("init")
+    trust(environ)
+    (Path(environ["CELADON_TRUST"]) / name).write_bytes(b"damaged")
+    for command in (("adopt",), ("keys", "rotate")):
+        require_one_line(run(*command), 1, environ["CELADON_TRUST"])
+
+
 def test_log_under_another_name_says_which_it_is(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
