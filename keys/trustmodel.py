@@ -23,8 +23,8 @@ from keys.kid import KID_BYTES, kid
 from keys.purpose import Environment, Purpose
 
 __all__ = [
-    "MAX_KEYS", "MAX_LIST_NUMBER", "MAX_POLICIES", "MAX_ROOTS", "MAX_TEXT", "PUBLISHED_S", "Ending",
-    "ListedIssuer", "ListedKey", "PinnedPolicy", "Roots", "TrustList",
+    "MAX_KEYS", "MAX_LIST_NUMBER", "MAX_POLICIES", "MAX_ROOTS", "MAX_TEXT", "PUBLISHED_S", "UNSEEN",
+    "Ending", "ListedIssuer", "ListedKey", "PinnedPolicy", "Roots", "TrustList",
 ]  # fmt: skip
 
 MAX_KEYS: Final = 4_096
@@ -36,6 +36,13 @@ MAX_TEXT: Final = 128
 #: List numbers have 20 bits (docs/spec/code.md).
 MAX_LIST_NUMBER: Final = 2**20 - 1
 
+#: What nobody sees, or what turns or breaks a line. By number and not by Unicode's categories, of
+#: which each version has others: two verifiers would disagree about a list with a newer character.
+UNSEEN: Final = (
+    r"[\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    r"\u3000\ud800-\uf8ff\ufeff\ufff9-\ufffb\ufffe\uffff"
+    r"\U000e0000-\U000e00ff\U000f0000-\U0010ffff]"
+)
 _REGION: Final = r"[0-9]{6}"
 _POLICY_NAME: Final = r"[a-z0-9]+(-[a-z0-9]+)*"
 _DIGEST_BYTES: Final = 32  # SHA-256
@@ -43,6 +50,11 @@ _PATH: Final = r"(:[0-9]{1,5})?/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*"
 _HTTPS: Final = r"https://[a-z0-9.-]+" + _PATH
 # A test list may point to this very machine.
 _LOOPBACK: Final = r"http://(127\.0\.0\.1|localhost|\[::1\])" + _PATH
+
+
+def _is_seen(text: str) -> bool:
+    # No Python calls any of those printable: most texts need no look at each character.
+    return text.isprintable() or re.search(UNSEEN, text) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +156,7 @@ class ListedIssuer:
         if not re.fullmatch(_REGION, self.region):
             raise TrustListFormatError("a region is six digits")
         for text in (self.name_zh, self.name_en, self.contact, self.status_base):
-            if not (0 < len(text) <= MAX_TEXT and text.isprintable()):
+            if not (0 < len(text) <= MAX_TEXT and _is_seen(text)):
                 raise TrustListFormatError(f"region {self.region}: a text is not printable")
         if not 0 <= self.first_list <= self.last_list <= MAX_LIST_NUMBER:
             raise TrustListRangeError(f"region {self.region}: not a range of list numbers")

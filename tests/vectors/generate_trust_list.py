@@ -300,6 +300,10 @@ def _at_limits() -> Iterator[Vector]:
             replace(SHAANXI, name_zh="\U00020000" * 128),
         ),
         "text-of-one": ("The shortest text.", replace(SHAANXI, contact="1")),
+        "text-newer-than-unicode-14": (
+            "A Han character of Unicode 15, and one that no version has yet.",
+            replace(SHAANXI, name_zh="\U00031350\u0378"),
+        ),
         "first-number": ("One list, the first.", replace(SHAANXI, first_list=0, last_list=0)),
         "last-number": (
             "One list, the last of 20 bits.",
@@ -524,6 +528,21 @@ def _payloads() -> Iterator[Vector]:
         "name-private": (
             "A character of nobody.",
             lambda m: m[6][0].update({2: "\ue000"}),
+            form,
+        ),
+        "name-wide-blank": (
+            "A blank as wide as a Han character.",
+            lambda m: m[6][0].update({2: "陕\u3000西"}),
+            form,
+        ),
+        "name-soft-hyphen": (
+            "A character that is not seen.",
+            lambda m: m[6][0].update({3: "Shaan\u00adxi"}),
+            form,
+        ),
+        "name-tag": (
+            "A letter of the invisible alphabet.",
+            lambda m: m[6][0].update({3: "Shaanxi\U000e0041"}),
             form,
         ),
         "region-fullwidth": (

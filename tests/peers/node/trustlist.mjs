@@ -10,7 +10,11 @@ const MAX_BYTES = 2 ** 20;
 const [MAX_SIGNATURES, MAX_ROOTS, MAX_KEYS, MAX_POLICIES] = [32, 16, 4096, 256];
 const [MAX_STEP, MAX_SKEW_S] = [26_280, 300];
 const PURPOSES = ["code", "status", "evidence", "rules", "checkpoint", "witness", "receiving"];
-const LINE = /^(?:[^\p{C}\p{Z}]| ){1,128}$/u;
+const UNSEEN =
+  "\\u{0}-\\u{1f}\\u{7f}-\\u{a0}\\u{ad}\\u{61c}\\u{1680}\\u{180e}\\u{2000}-\\u{200f}\\u{2028}-\\u{202f}" +
+  "\\u{205f}-\\u{206f}\\u{3000}\\u{d800}-\\u{f8ff}\\u{feff}\\u{fff9}-\\u{fffb}\\u{fffe}\\u{ffff}" +
+  "\\u{e0000}-\\u{e00ff}\\u{f0000}-\\u{10ffff}";
+const LINE = new RegExp(`^[^${UNSEEN}]{1,128}$`, "u");
 const PATH = "(:[0-9]{1,5})?/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*";
 const HTTPS = new RegExp(`^https://[a-z0-9.-]+${PATH}$`);
 const AT_HOME = new RegExp(`^http://(127\\.0\\.0\\.1|localhost|\\[::1\\])${PATH}$`);

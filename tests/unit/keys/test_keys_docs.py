@@ -3,6 +3,8 @@
 python -m tests.unit.keys.test_keys_docs        writes them anew
 """
 
+import re
+import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -12,7 +14,7 @@ from keys import cbor
 from keys.cose import sign_sign1
 from keys.signer import SeedSigner
 from keys.trustenvelope import MAX_BYTES, MAX_SIGNATURES
-from keys.trustmodel import MAX_KEYS, MAX_LIST_NUMBER, MAX_POLICIES, MAX_ROOTS, MAX_TEXT
+from keys.trustmodel import MAX_KEYS, MAX_LIST_NUMBER, MAX_POLICIES, MAX_ROOTS, MAX_TEXT, UNSEEN
 from keys.trustupdate import MAX_SKEW_S, MAX_STEP
 from tests.diagnostic import diagnostic
 from tests.page_support import SPEC, block, write_examples
@@ -56,11 +58,25 @@ def test_limits_in_the_spec_are_those_of_the_code() -> None:
         f"{MAX_BYTES >> 20} MiB, {MAX_SIGNATURES} signatures, {MAX_ROOTS} roots, "
         f"{MAX_KEYS:,} keys, {MAX_POLICIES} policies, "
         f"list numbers of {MAX_LIST_NUMBER.bit_length()} bits, "
-        f"texts of {MAX_TEXT} printable characters, names of policies of {MAX_TEXT}, "
+        f"texts of {MAX_TEXT} characters, names of policies of {MAX_TEXT}, "
         f"{MAX_STEP:,} versions in one "
         f"step, {MAX_SKEW_S} seconds"
     )
     assert limits in text
+
+
+def test_characters_that_no_text_has_are_those_of_the_spec() -> None:
+    """All of Unicode: the page's numbers, and nothing that any Python would print."""
+    page = (SPEC / "trust-list.md").read_text()
+    numbers = page[page.index("A text is 1 to 128") : page.index("They are numbers")]
+    named = {
+        code
+        for first, last in re.findall(r"U\+([0-9A-F]+)(?:\s+to\s+U\+([0-9A-F]+))?", numbers)
+        for code in range(int(first, 16), int(last or first, 16) + 1)
+    }
+    refused = {code for code in range(sys.maxunicode + 1) if re.fullmatch(UNSEEN, chr(code))}
+    assert refused == named
+    assert not any(chr(code).isprintable() for code in refused)
 
 
 if __name__ == "__main__":
