@@ -136,7 +136,7 @@ def test_log_out_of_an_old_copy_is_renamed_by_its_owner_alone(server: Server) ->
     """`celadon recover` needs the owner once, as drills.md says; then the service goes on."""
     with connected(server, "celadon_audit", AUDIT) as engine:
         log = a_log(engine)
-        log.append(some_events(30_000, 300), now=NOW)
+        log.append(some_events(30_000, 3), now=NOW)
         seen = verify_checkpoint(log.checkpoint(), log.key)
         restart = partial(restart_log, signer=SIGNER, old=log.key, origin="new/2", seen=seen)
         with pytest.raises(DBAPIError) as caught:
