@@ -13,12 +13,12 @@ from sqlalchemy import Connection, Engine
 
 from audit import store
 from audit.database import reading
-from audit.errors import EmptyLogError
-from audit.events import Event, Kind, decode_event
+from audit.errors import EmptyLogError, ProofError
+from audit.events import Event, Kind, commitment, decode_event
 from audit.models import log_entries
 from audit.tlog.merkle import consistency_proof, inclusion_proof, root_of
 from audit.tlog.note import KeyType, NoteKey
-from audit.tlog.proof import Proof
+from audit.tlog.proof import Proof, verify_proof
 from audit.tlog.tiles import TileReader, subtrees
 
 __all__ = ["LogReader", "LoggedEvent", "tile_reader"]
@@ -120,6 +120,26 @@ class LogReader:
             if size > (0 if head is None else head.tree_size):
                 raise ValueError(f"the log has no {size} entries")
             return root_of(size, subtrees(tile_reader(connection)))
+
+    def event(self, event_id: bytes) -> Event | None:
+        """The event of this id, held against the signed tree; None: there is none.
+
+        Raises:
+            ProofError: A row has this id, and is not what the log signed.
+            CheckpointError: The head is not this log's.
+        """
+        with reading(self._engine) as connection:
+            entry = store.read_known(connection, [event_id]).get(event_id)
+            if entry is None or entry.salt is None or entry.body is None:
+                return None
+            head = _head(connection)
+            if entry.leaf_index >= head.tree_size:
+                raise ProofError(f"entry {entry.leaf_index} stands beyond what the log signed")
+            subtree = subtrees(tile_reader(connection))
+            hashes = inclusion_proof(entry.leaf_index, head.tree_size, subtree)
+        proof = Proof(entry.leaf_index, tuple(hashes), head.checkpoint)
+        verify_proof(proof, commitment(entry.salt, entry.body), self.key)
+        return decode_event(entry.body)
 
     def events_of(
         self, subject: bytes, kinds: Iterable[Kind] | None = None

@@ -1,8 +1,9 @@
 """The issuer's keys and trust list, renewed while it runs: none of them needs a restart. Shell.
 
-A round looks for a newer trust list, rotates the code keys, tells the log about every move of every
-key, and only then opens signers. What a key signs in a state therefore comes after the entry about
-that state: a signer obeys the record that it was opened with, and none other (`keys.recorded`).
+A round looks for a newer trust list, learns from the log what a keystore out of an older copy has
+forgotten, rotates the code keys, tells the log about every move of every key, and only then opens
+signers. What a key signs in a state therefore comes after the entry about that state: a signer
+obeys the record that it was opened with, and none other (`keys.recorded`).
 The one exception is the checkpoint key, which has to sign the entry about itself.
 """
 
@@ -17,7 +18,13 @@ from audit.events import EVENT_ID_BYTES, Event, Kind
 from issuer.errors import NotReadyError
 from issuer.settings import Settings
 from keys.cose import MessageSigner
-from keys.errors import KeyLifecycleError, KeyStateError, TrustListError
+from keys.errors import (
+    KeyLifecycleError,
+    KeyStateError,
+    KeyTransitionError,
+    TokenMissingError,
+    TrustListError,
+)
 from keys.keyring import Keyring
 from keys.lifecycle import KeyInfo, KeyState, Purpose
 from keys.recorded import RecordedSigner
@@ -41,6 +48,7 @@ class KeyLog(Protocol):
 
     def append(self, events: Iterable[Event], *, now: int) -> list[int]: ...
     def knows(self, event_ids: Iterable[bytes]) -> set[bytes]: ...
+    def event(self, event_id: bytes) -> Event | None: ...
 
 
 def key_events(info: KeyInfo) -> Iterator[Event]:
@@ -50,14 +58,18 @@ def key_events(info: KeyInfo) -> Iterator[Event]:
     """
     states = [None, *(moved.state.value for moved in info.history)]
     for place, (before, after) in enumerate(pairwise(states)):
-        named = b"key changed" + info.kid + place.to_bytes(4, "big")
         yield Event(
-            hashlib.sha256(named).digest()[:EVENT_ID_BYTES],
+            _event_id(info.kid, place),
             Kind.KEY_CHANGED,
             info.history[place].at,
             None,
             {"kid": info.kid, "purpose": info.purpose.value, "from": before, "to": after},
         )
+
+
+def _event_id(kid: bytes, place: int) -> bytes:
+    named = b"key changed" + kid + place.to_bytes(4, "big")
+    return hashlib.sha256(named).digest()[:EVENT_ID_BYTES]
 
 
 def newest_signer(ring: Keyring, purpose: Purpose, region: str, clock: Clock) -> RecordedSigner:
@@ -172,6 +184,7 @@ class KeyRoom:
         """
         self._take_newer_list()
         self._require_no_key_elsewhere()
+        self._remember()
         rotate(
             self._ring, self.trust, region=self._region, supply=self._settings.supply,
             now=self._clock(),
@@ -235,6 +248,26 @@ class KeyRoom:
                 raise NotReadyError(
                     f"key {info.kid.hex()} is in the token that CELADON_CODE_TOKEN should name"
                 )
+
+    def _remember(self) -> None:
+        """Make the moves that the log knows of and the keystore does not: it is an older copy.
+
+        Or a key that was stolen since that copy would sign again.
+        """
+        infos = self._keystore.keys()
+        fresh = [info for info in infos if not self._is_told(info)]
+        next_moves = {_event_id(info.kid, len(info.history)): info for info in fresh}
+        for event_id in self._log.knows(next_moves):
+            self._catch_up(next_moves[event_id])
+
+    def _catch_up(self, info: KeyInfo) -> None:
+        while event := self._log.event(_event_id(info.kid, len(info.history))):
+            state = KeyState(str(event.details["to"]))
+            try:
+                info = self._keystore.move(info.kid, state, event.at)
+            except (KeyTransitionError, TokenMissingError):
+                return  # another process has moved it meanwhile; or its token forgot nothing
+            _LOG.warning("key_move_forgotten", kid=info.kid.hex(), reason=state.value)
 
     def _tell(self, infos: Iterable[KeyInfo]) -> None:
         """Every move that the log does not have yet; durable on return."""

@@ -23,6 +23,7 @@ from audit.errors import (
     LogClockError,
     LogForkError,
     LogStoppedError,
+    ProofError,
 )
 from audit.events import Event, Kind, commitment, encode_event
 from audit.log import Log
@@ -137,6 +138,27 @@ def test_knows_exactly_what_is_in_the_log(engine: Engine) -> None:
     asked = [an_event(number).event_id for number in range(600, 1800)]
     assert log.knows(asked) == set(asked[:600])
     assert log.knows([]) == set()
+
+
+def test_event_is_read_by_its_id_and_only_as_the_log_signed_it(engine: Engine) -> None:
+    """Who writes into the table cannot put words into the log's mouth."""
+    log = a_log(engine)
+    events = some_events(0, 300)
+    assert log.event(events[299].event_id) is None
+    log.append(events, now=NOW)
+    assert log.event(events[299].event_id) == events[299]
+    assert log.event(an_event(300).event_id) is None
+    said = encode_event(an_event(7, subject=1))
+    with writing(engine) as connection:
+        row = connection.execute(select(log_entries).where(log_entries.c.leaf_index == 7)).one()
+        changed = {"body": said, "commitment": commitment(row.salt, said)}
+        connection.execute(update(log_entries).where(log_entries.c.leaf_index == 7).values(changed))
+        connection.execute(
+            log_entries.insert().values(row._asdict() | {"leaf_index": 300, "event_id": b"x" * 16})
+        )
+    for forged in (events[7].event_id, b"x" * 16):
+        with pytest.raises(ProofError):
+            log.event(forged)
 
 
 def test_append_entry_is_the_commitment_to_salt_and_body(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree, rmtree
 from typing import Any
 
 import pytest
@@ -197,6 +198,33 @@ def test_key_that_another_process_compromised_signs_nothing_more(scene: Scene) -
     (spare,) = now_active - active
     assert info_of(scene, spare).not_after - info_of(scene, spare).not_before == SPARE_S
     assert (first, "active", "compromised") in scene.logged()
+
+
+def test_keystore_out_of_an_older_copy_learns_from_the_log_what_was_stopped(
+    tmp_path: Path,
+) -> None:
+    """A stolen key does not sign again because the keystore was put back; its history is whole."""
+    with _scene(tmp_path) as scene:
+        folder, copy = scene.site.settings.keystore, tmp_path / "copy"
+        stolen = scene.kid()
+        copytree(folder, copy)
+        scene.clock.wait(60)
+        scene.elsewhere().move(stolen, KeyState.SUSPENDED, scene.clock())
+        scene.clock.wait(60)
+        scene.elsewhere().move(stolen, KeyState.COMPROMISED, scene.clock())
+        scene.office.renew_keys()
+        before = info_of(scene, stolen)
+        clock, site = scene.clock, scene.site
+    rmtree(folder)
+    copytree(copy, folder)
+    assert site.keystore.info(stolen).state is KeyState.ACTIVE
+    policy = shipped_rules("shaanxi-2020-12", now=NOW), shipped_risk_table("2020-12-13")
+    with capture_logs() as lines, opened(site, clock, policy, cost=CHEAP) as again:
+        assert stolen not in {s.kid for s in again.office.writer.authority.code_keys}
+        assert site.keystore.info(stolen).history == before.history
+    said = [line for line in lines if line["event"] == "key_move_forgotten"]
+    states = [line["reason"] for line in said if line["kid"] == stolen.hex()]
+    assert states == ["suspended", "compromised"]
 
 
 def test_all_keys_of_the_day_lost_at_once_and_the_spare_ones_sign(scene: Scene) -> None:
