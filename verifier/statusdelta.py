@@ -262,6 +262,6 @@ def apply_delta(held: StatusList, delta: StatusDelta) -> StatusList:
             packed[place] = packed[place] & ~(3 << shift) | status << shift
     latest = delta if delta.issued_at > held.issued_at else held
     return StatusList(
-        held.list_number, held.region, latest.issued_at, latest.exp, held.ttl, held.bits,
+        held.list_number, held.region, latest.issued_at, latest.exp, held.bits,
         bytes(packed), held.sha256,
     )  # fmt: skip

@@ -87,7 +87,6 @@ class StatusList:
     region: str
     issued_at: int
     exp: int
-    ttl: int
     bits: int
     packed: bytes = field(repr=False)
     sha256: bytes = field(repr=False)
@@ -227,14 +226,13 @@ def recall_status_list(data: bytes, trust: TrustList) -> StatusList:
 def _read(data: bytes, trust: TrustList) -> tuple[StatusList, ListedKey]:
     """A genuine list, and the key that signed it while it was in force."""
     payload, issuer, key = open_signed(data, trust, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
-    sub, issued_at, exp, ttl, bits, lst = _decode_claims(payload)
+    sub, issued_at, exp, bits, lst = _decode_claims(payload)
     require_in_force(key, issued_at)
     status_list = StatusList(
         list_number=_list_number(sub, issuer),
         region=issuer.region,
         issued_at=issued_at,
         exp=exp,
-        ttl=min(ttl, MAX_LIST_AGE_S),
         bits=bits,
         packed=inflate(lst, max_bytes=MAX_ENTRIES * bits // 8),
         sha256=sha256(data),
@@ -303,15 +301,16 @@ def peek_status_list(data: bytes, *, list_number: int) -> StatusList:
         StatusListError: Not that status list: the file was damaged.
     """
     token = parse_signed(data, typ=STATUS_LIST_TYP, max_bytes=MAX_TOKEN_BYTES)
-    sub, issued_at, exp, ttl, bits, lst = _decode_claims(token.payload)
+    sub, issued_at, exp, bits, lst = _decode_claims(token.payload)
     if not sub.endswith(f"/{list_number}.cwt"):
         raise StatusListScopeError(f"another list in the place of list {list_number}")
     packed = inflate(lst, max_bytes=MAX_ENTRIES * bits // 8)
     digest = sha256(data)
-    return StatusList(list_number, "", issued_at, exp, ttl, bits, packed, digest)
+    return StatusList(list_number, "", issued_at, exp, bits, packed, digest)
 
 
-def _decode_claims(payload: bytes) -> tuple[str, int, int, int, int, bytes]:
+def _decode_claims(payload: bytes) -> tuple[str, int, int, int, bytes]:
+    """sub, iat, exp, bits and lst. Updates come as often as the venue runs them, so no ttl."""
     try:
         claims = cbor.decode(payload, max_bytes=MAX_TOKEN_BYTES, ordered=False)
     except CborError as error:
@@ -332,7 +331,7 @@ def _decode_claims(payload: bytes) -> tuple[str, int, int, int, int, bytes]:
         raise StatusListFormatError("true and false are not numbers")
     if bits not in _WIDTHS or not 0 <= issued_at < exp or ttl <= 0:
         raise StatusListFormatError("bits, iat, exp or ttl out of bounds")
-    return sub, issued_at, exp, ttl, bits, lst
+    return sub, issued_at, exp, bits, lst
 
 
 def _list_number(sub: str, issuer: ListedIssuer) -> int:

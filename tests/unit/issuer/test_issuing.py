@@ -62,7 +62,7 @@ def fresh_lists(office: Desk, codes: tuple[bytes, ...], now: int) -> Lists:
     return Lists(
         office.writer.authority.trust,
         {
-            number: StatusList(number, "610000", now, now + HOUR_S, 60, 2, bytes(32_768), bytes(32))
+            number: StatusList(number, "610000", now, now + HOUR_S, 2, bytes(32_768), bytes(32))
             for number in numbers
         },
     )

@@ -53,7 +53,7 @@ def delta_of(changes: dict[int, Status], *, at: int = NOW, base: int = NOW - DAY
 
 def list_of(statuses: dict[int, Status], *, at: int = NOW - HOUR_S) -> StatusList:
     packed = pack_statuses(statuses, entries=SIZE)
-    return StatusList(1, "610000", at, at + DAY_S, HOUR_S, 2, packed, b"")
+    return StatusList(1, "610000", at, at + DAY_S, 2, packed, b"")
 
 
 # --- cases ----------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_delta_round_trip_gives_every_change(changes: dict[int, Status]) -> None
     delta = sign_delta(delta_of(changes), SHAANXI.status_signer)
     read = verify_delta(delta, TRUST, now=NOW)
     assert read == recall_delta(delta, TRUST) == peek_delta(delta)
-    empty = StatusList(1, "610000", NOW, NOW + 1, 1, 2, bytes(MAX_ENTRIES // 4), b"")
+    empty = StatusList(1, "610000", NOW, NOW + 1, 2, bytes(MAX_ENTRIES // 4), b"")
     assert apply_delta(empty, read).packed == pack_statuses(changes, entries=MAX_ENTRIES)
 
 

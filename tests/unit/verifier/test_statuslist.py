@@ -65,7 +65,7 @@ def signed(packed: bytes = bytes(256), **changed: Any) -> bytes:  # noqa: ANN401
 
 
 def status_list(packed: bytes, bits: int) -> StatusList:
-    return StatusList(1, "610000", NOW, NOW + 1, 1, bits, packed, b"")
+    return StatusList(1, "610000", NOW, NOW + 1, bits, packed, b"")
 
 
 # --- the published vectors ------------------------------------------------------------------------
