@@ -61,7 +61,11 @@ class PublishError(IssuerError):
 
 
 class IssuerEndedError(IssuerError):
-    """The trust list says that we issue codes no more, and who does."""
+    """The trust list says that we issue codes no more, and who does: *successor*, a region."""
+
+    def __init__(self, successor: str) -> None:
+        super().__init__(f"codes are issued by {successor} now")
+        self.successor = successor
 
 
 class NoCodeKeyError(IssuerError):

@@ -23,6 +23,7 @@ from issuer.people.people import IndexCost, People, PeopleKeys
 from issuer.publication.publishedlists import PublishedLists
 from issuer.web.factory import Services, make_app
 from issuer.web.server import Runner
+from tests.described_support import require_described
 from tests.issuing_support import NOW, SECRETS, Desk, authority, desk, seeded
 
 __all__ = ["GRANDSON", "Answer", "Clock", "Phones", "Site", "serving"]
@@ -106,7 +107,7 @@ class Site:
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
     ) -> Answer:
-        """One request to /api/v1 + *path*."""
+        """One request to /api/v1 + *path*; its answer is as described, or this fails."""
         sent = dict(headers or {})
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
@@ -117,7 +118,10 @@ class Site:
         async with self.client.request(
             method, URL(url, encoded=True), data=data, headers=sent
         ) as response:
-            return Answer(response.status, response.headers.copy(), await response.read())
+            answer = Answer(response.status, response.headers.copy(), await response.read())
+        media = answer.headers.get("Content-Type", "")
+        require_described(method, path, answer.status, media, answer.body)
+        return answer
 
     async def bound(self, person: Mapping[str, str] = GRANDSON) -> str:
         """Register and bind a person; their token."""

@@ -159,7 +159,7 @@ def _require_going_on(tx: Tx) -> None:
     """No code of an issuer that has ended, not even one made earlier: whoever asks learns whose."""
     ending = tx.authority.issuer.ending
     if ending is not None and tx.now >= ending.ends_at:
-        raise IssuerEndedError(f"codes are issued by {ending.successor} now")
+        raise IssuerEndedError(ending.successor)
 
 
 def _plan(

@@ -62,8 +62,8 @@ def _refuse_tricks(request: web.Request) -> None:
 
 def refused(request: web.Request, error: Exception) -> web.Response:
     """The answer to an error; the error is logged where it is ours."""
-    problem, field = problem_of(error)
-    response = answer_to(problem, field)
+    problem, members = problem_of(error)
+    response = answer_to(problem, **members)
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _LOG.error("request_failed", problem=str(problem), exc_info=error)
     return _closing(request, response)

@@ -45,7 +45,10 @@ _OF_BODIES: Final = (
 
 
 class Refusal(Out):
-    """RFC 9457. *type* ends in the problem's name; *field* is the member of the body."""
+    """RFC 9457. *type* ends in the problem's name; *field* is the member of the body.
+
+    *successor*: the region whose code to ask for instead, where the issuer has ended.
+    """
 
     type: str
     title: str
@@ -53,6 +56,7 @@ class Refusal(Out):
     zh: str
     en: str
     field: str | None = None
+    successor: str | None = None
 
 
 def describe(routes: Sequence[AnyRoute], *, version: str) -> dict[str, Any]:
@@ -85,6 +89,9 @@ _ABOUT: Final = (
     " public risk levels and signed lists. Refusals are application/problem+json with texts in"
     f" Chinese and English; {API}/problems lists all of them."
 )
+
+
+_NOT_MODIFIED: Final = "What has the ETag in If-None-Match is still right."
 
 
 def _operation(route: AnyRoute) -> dict[str, Any]:
@@ -125,6 +132,8 @@ def _responses(route: AnyRoute) -> dict[str, Any]:
     elif route.media:
         answer["content"] = {route.media: {}}
     responses = {str(int(route.status)): answer}
+    if route.etag:
+        responses[str(int(HTTPStatus.NOT_MODIFIED))] = {"description": _NOT_MODIFIED}
     problems: dict[HTTPStatus, list[Problem]] = {}
     for problem in _problems(route):
         problems.setdefault(STATUS.get(problem, HTTPStatus.BAD_REQUEST), []).append(problem)

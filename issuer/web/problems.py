@@ -100,7 +100,6 @@ _PROBLEMS: Final[tuple[tuple[type[Exception], Problem], ...]] = (
     (NoPersonError, Problem.NOT_BOUND),  # erased, and remembered for a few seconds
     (UnknownPlaceError, Problem.UNKNOWN_PLACE),
     (IdempotencyConflictError, Problem.IDEMPOTENCY_CONFLICT),
-    (IssuerEndedError, Problem.ISSUER_ENDED),
     (TooManyCodesError, Problem.TOO_MANY_CODES),
     (BusyError, Problem.UNAVAILABLE),
     (ListsExhaustedError, Problem.UNAVAILABLE),
@@ -113,26 +112,31 @@ _PROBLEMS: Final[tuple[tuple[type[Exception], Problem], ...]] = (
 )
 
 
-def problem_of(error: Exception) -> tuple[Problem, str]:
-    """Which problem an error is to whoever asked, and in which member of the body."""
+def problem_of(error: Exception) -> tuple[Problem, Mapping[str, str]]:
+    """Which problem an error is to whoever asked, and the members that only its answer has."""
     match error:
         case InputError():
-            return error.problem, error.field
+            return error.problem, {"field": error.field}
         case ValidationError():
             return _of_validation(error)
         case RegionNoticeError():
             early = error.reason is Reason.TOO_EARLY
-            return Problem.REGION_NOTICE_EARLY if early else Problem.REGION_NOTICE_REFUSED, ""
+            return Problem.REGION_NOTICE_EARLY if early else Problem.REGION_NOTICE_REFUSED, {}
+        case IssuerEndedError():
+            return Problem.ISSUER_ENDED, {"successor": error.successor}
         case web.HTTPException():
-            return _HTTP_ERRORS.get(error.status, Problem.BAD_REQUEST), ""
+            return _HTTP_ERRORS.get(error.status, Problem.BAD_REQUEST), {}
         case _:
             pass
     found = (problem for kind, problem in _PROBLEMS if isinstance(error, kind))
-    return next(found, Problem.INTERNAL), ""
+    return next(found, Problem.INTERNAL), {}
 
 
-def answer_to(problem: Problem, field: str = "") -> web.Response:
-    """The refusal, in both languages. Holds nothing of what was sent."""
+def answer_to(problem: Problem, **members: str) -> web.Response:
+    """The refusal, in both languages, with those *members* that say something.
+
+    Holds nothing of what was sent.
+    """
     status = STATUS.get(problem, HTTPStatus.BAD_REQUEST)
     text = TEXTS[problem]
     body = {
@@ -141,9 +145,8 @@ def answer_to(problem: Problem, field: str = "") -> web.Response:
         "status": int(status),
         "zh": text.zh,
         "en": text.en,
+        **{name: value for name, value in members.items() if value},
     }
-    if field:
-        body["field"] = field
     headers = CIMultiDict(SECURITY_HEADERS)
     headers["Content-Type"] = MEDIA_TYPE
     if status is HTTPStatus.UNAUTHORIZED:
@@ -154,14 +157,14 @@ def answer_to(problem: Problem, field: str = "") -> web.Response:
     return web.Response(body=encoded, status=status, headers=headers)
 
 
-def _of_validation(error: ValidationError) -> tuple[Problem, str]:
+def _of_validation(error: ValidationError) -> tuple[Problem, Mapping[str, str]]:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = first["loc"]
     if first["type"] == "extra_forbidden":
         # Its name came from outside; the member that holds it is ours.
-        return Problem.UNKNOWN_MEMBER, _dotted(place[:-1])
+        return Problem.UNKNOWN_MEMBER, {"field": _dotted(place[:-1])}
     problem = Problem.MISSING_MEMBER if first["type"] == "missing" else Problem.WRONG_VALUE
-    return problem, _dotted(place)
+    return problem, {"field": _dotted(place)}
 
 
 def _dotted(place: tuple[int | str, ...]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from aiohttp import web
 from multidict import CIMultiDict
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from issuer.errors import InputError, NotBoundError
 from issuer.people.binding import Sessions
@@ -76,6 +76,7 @@ class Route(Generic[BodyT, QueryT]):
         bound: Whether the caller must be bound.
         problems: Those beside the ones that follow from the shape of the route.
         headers: Request headers that the handler reads, with what they are for.
+        etag: Whether the answer has one, and whoever still holds that answer gets 304.
     """
 
     method: str
@@ -91,6 +92,7 @@ class Route(Generic[BodyT, QueryT]):
     problems: tuple[Problem, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     media: str = ""
+    etag: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -114,14 +116,14 @@ class Route(Generic[BodyT, QueryT]):
         parse_body = (
             None if self.body is Nothing else self.body.__pydantic_validator__.validate_python
         )
-        parse_query = None if self.query is Nothing else self.query.model_validate
+        takes_query = self.query is not Nothing
         nothing: Any = Nothing()
 
         async def handle(request: web.Request) -> web.StreamResponse:
             now = clock()
             subject = await _subject(request, sessions, now) if bound else b""
-            query = nothing if parse_query is None else parse_query(_query(request))
-            if parse_query is None and "?" in request.raw_path:
+            query = _query(request, self.query) if takes_query else nothing
+            if not takes_query and "?" in request.raw_path:
                 raise InputError(Problem.BAD_QUERY)
             if parse_body is None:
                 refuse_body(request)
@@ -161,11 +163,14 @@ async def _subject(request: web.Request, sessions: Sessions, now: int) -> bytes:
     return await asyncio.to_thread(sessions.look_up, token, now=now)
 
 
-def _query(request: web.Request) -> dict[str, str]:
+def _query(request: web.Request, model: type[QueryT]) -> QueryT:
     query = request.query
     if len(set(query)) != len(query):
         raise InputError(Problem.BAD_QUERY)
-    return dict(query)
+    try:
+        return model.model_validate(dict(query))
+    except ValidationError as error:
+        raise InputError(Problem.BAD_QUERY) from error
 
 
 #: A list of routes has many bodies and queries.

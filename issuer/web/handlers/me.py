@@ -366,6 +366,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
             Problem.IDEMPOTENCY_CONFLICT,
             Problem.BAD_HOLDER_KEY,
             Problem.COLOUR_PENDING,
+            Problem.ISSUER_ENDED,
             Problem.TOO_MANY_CODES,
         ),
         headers=(("Idempotency-Key", "16 to 64 letters, digits, - or _; one per request."),),

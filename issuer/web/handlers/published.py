@@ -81,5 +81,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         variables=(("file", ".+"),),
         problems=(Problem.NOT_FOUND,),
         media="*/*",
+        etag=True,
     ),
 )

@@ -9,6 +9,7 @@ from pydantic import StringConstraints
 
 from issuer.colour.regions import load_regions, parse_place
 from issuer.colour.risk import RiskLevel
+from issuer.people.problems import Problem
 from issuer.web.appkeys import ISSUING
 from issuer.web.problems import SECURITY_HEADERS
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route, encode
@@ -93,5 +94,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         At,
         RiskShown,
         variables=(("place", "[0-9a-z-]{6,64}"),),
+        problems=(Problem.UNKNOWN_PLACE, Problem.TIME_FORM),
+        etag=True,
     ),
 )
