@@ -235,7 +235,7 @@ async def test_codes_of_an_issuer_that_ended_are_gone_and_name_the_successor(sit
     """N6: whoever asks too late learns which region to ask instead."""
     token = await site.bound()
     held = site.desk.writer.authority
-    issuer = replace(held.issuer, ending=Ending("230000", NOW, NOW + 99 * 86400))
+    issuer = replace(held.issuer, ending=Ending("230000", NOW, NOW + 999 * 86400))
     site.desk.writer.authority = replace(held, issuer=issuer)
     headers = {"Idempotency-Key": KEY}
     gone = await site.ask("POST", "/me/codes", {"medium": "paper"}, token=token, headers=headers)
