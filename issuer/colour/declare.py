@@ -25,13 +25,14 @@ MAX_DECLARED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One thing somebody says. Times are UNIX seconds."""
+    """One thing somebody says. Times are UNIX seconds; *field* is where a request has it."""
 
     kind: Kind
     value: str
     at: int
     until: int | None = None
     place: str = ""
+    field: str = ""
 
 
 def declared_records(
@@ -79,10 +80,10 @@ def declared_records(
 
 def _check(item: Declared, now: int) -> None:
     if item.kind not in DECLARABLE or item.value not in VOCABULARY[item.kind].values:
-        raise InputError(Problem.UNKNOWN_VALUE, item.kind)
+        raise InputError(Problem.UNKNOWN_VALUE, item.field)
     # People live at a place for longer than anything else matters, and than evidence goes back.
     is_old = item.at < now - MAX_AGE_S and item.kind is not Kind.RESIDENCE
     if is_old or item.at > now:
-        raise InputError(Problem.TIME_OUT_OF_RANGE, item.kind)
+        raise InputError(Problem.TIME_OUT_OF_RANGE, item.field)
     if item.until is not None and not max(item.at, EARLIEST) <= item.until <= now:
-        raise InputError(Problem.TIME_OUT_OF_RANGE, item.kind)
+        raise InputError(Problem.TIME_OUT_OF_RANGE, item.field)

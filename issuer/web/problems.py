@@ -24,7 +24,6 @@ from issuer.errors import (
     RegionNoticeError,
     StoreError,
     TooManyCodesError,
-    UnknownPlaceError,
 )
 from issuer.people.problems import TEXTS, Problem
 from keys.errors import KeysError
@@ -98,7 +97,6 @@ _HTTP_ERRORS: Final[Mapping[int, Problem]] = {
 _PROBLEMS: Final[tuple[tuple[type[Exception], Problem], ...]] = (
     (NotBoundError, Problem.NOT_BOUND),
     (NoPersonError, Problem.NOT_BOUND),  # erased, and remembered for a few seconds
-    (UnknownPlaceError, Problem.UNKNOWN_PLACE),
     (IdempotencyConflictError, Problem.IDEMPOTENCY_CONFLICT),
     (TooManyCodesError, Problem.TOO_MANY_CODES),
     (BusyError, Problem.UNAVAILABLE),

@@ -36,6 +36,8 @@ from verifier.claims import Colour
 from verifier.transport import decode_text, encode_text
 
 KEY = "0123456789abcdef"
+COUGH = {"value": "cough", "since": "2020-12-12"}
+ENTERED = {"place": "231081", "at": "2020-12-12"}
 
 
 @pytest.fixture
@@ -382,6 +384,27 @@ async def test_declarations_beyond_what_people_may_say(
     async with serving(tmp_path) as site:
         answer = await site.ask("POST", "/me/declarations", said, token=await site.bound())
         assert (answer.status, answer.problem) == (status, problem)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"symptoms": [COUGH, {**COUGH, "since": "2020-W50"}]}, "symptoms.1.since"),
+        ({"symptoms": [COUGH, {**COUGH, "until": "tomorrow"}]}, "symptoms.1.until"),
+        ({"symptoms": [COUGH, {**COUGH, "since": "2020-12-31"}]}, "symptoms.1"),
+        ({"arrivals": [ENTERED, {**ENTERED, "at": "yesterday"}]}, "arrivals.1.at"),
+        ({"arrivals": [ENTERED, {**ENTERED, "place": "999999"}]}, "arrivals.1.place"),
+        ({"arrivals": [ENTERED, {**ENTERED, "at": "2020-01-01"}]}, "arrivals.1"),
+        ({"residence": {"place": "999999", "since": "2020-12-12"}}, "residence.place"),
+        ({"residence": {"place": "610113", "since": "2020-12-31"}}, "residence"),
+    ],
+)
+async def test_declaration_refused_says_which_of_its_records(
+    site: Site, said: dict[str, object], field: str
+) -> None:
+    """Whoever fills in a long form is told which line to mend."""
+    answer = await site.ask("POST", "/me/declarations", said, token=await site.bound())
+    assert (answer.status, answer.json.get("field")) == (422, field)
 
 
 async def test_declarations_of_a_day_are_bounded(each_site: Site) -> None:

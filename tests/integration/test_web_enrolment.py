@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.web_support import Site, serving
+from issuer.people.problems import Problem
+from tests.web_support import GRANDSON, Site, serving
 
 
 @pytest.fixture
@@ -23,3 +24,10 @@ async def test_register_bind_and_read_colour(site: Site) -> None:
     assert colour["colour"] == "green"
     assert colour["reasons"][0]["zh"]
     assert colour["what_to_do"]["en"]
+
+
+async def test_register_at_a_place_that_is_none_names_the_member(site: Site) -> None:
+    """A form shows the refusal beside what it is about."""
+    answer = await site.ask("POST", "/register", {**GRANDSON, "home": "999999"})
+    assert (answer.status, answer.problem) == (422, Problem.UNKNOWN_PLACE)
+    assert answer.json["field"] == "home"

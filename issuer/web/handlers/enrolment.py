@@ -6,12 +6,12 @@ from typing import Annotated, Final, Literal
 
 from pydantic import StringConstraints
 
-from issuer.colour.regions import parse_place
 from issuer.colour.timeline import local_date
 from issuer.people.binding import CODE_LIFE_S, MAX_TRIES
 from issuer.people.identity import normalise, normalise_name, normalise_phone
 from issuer.people.problems import Problem
 from issuer.web.appkeys import ENROLMENT, PACE
+from issuer.web.places import Place, place_in
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route
 from issuer.web.times import format_instant
 
@@ -21,7 +21,6 @@ __all__ = ["ROUTES"]
 Name = Annotated[str, StringConstraints(max_length=400)]
 Phone = Annotated[str, StringConstraints(max_length=64)]
 IdentityNumber = Annotated[str, StringConstraints(max_length=64)]
-Place = Annotated[str, StringConstraints(max_length=64)]
 RequestText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 CodeText = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 
@@ -71,7 +70,7 @@ async def register(call: Call[Registration, Nothing]) -> Received:
     body = call.body
     today = local_date(call.now)
     identity = normalise(body.name, body.phone, body.identity_number, today=today)
-    home = parse_place(body.home)
+    home = place_in(body.home, "home")
     enrolment = call.request.app[ENROLMENT]
     await call.request.app[PACE].run(partial(enrolment.register, identity, home))
     return Received()

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
@@ -18,13 +19,12 @@ from issuer.colour.decisions import Decision
 from issuer.colour.declare import MAX_DECLARED, Declared
 from issuer.colour.evidence import Kind
 from issuer.colour.origins import given_reasons, how_to_appeal
-from issuer.colour.regions import parse_place
 from issuer.errors import InputError
 from issuer.people.own import decide, declare
 from issuer.people.problems import Problem
 from issuer.rules.ruletypes import RuleSet, Texts, Verdict
 from issuer.web.appkeys import CLOCK, ENROLMENT, GATE, ISSUING, LOG, REFUSALS
-from issuer.web.handlers.enrolment import Place
+from issuer.web.places import Place, place_in
 from issuer.web.problems import SECURITY_HEADERS
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route
 from issuer.web.times import format_instant, parse_instant
@@ -144,38 +144,29 @@ class Recorded(Out):
 
 
 async def make_declaration(call: Call[Declaration, Nothing]) -> Recorded:
-    said = _said(call.body, call.now)
+    said = list(_said(call.body, call.now))
     app = call.request.app
     work = partial(declare, subject=call.subject, declared=said)
     return Recorded(recorded=await app[ISSUING].run(work))
 
 
-def _said(body: Declaration, now: int) -> list[Declared]:
-    said = [
-        Declared(
-            Kind.SYMPTOM,
-            symptom.value,
-            parse_instant(symptom.since, "symptoms.since"),
-            now if symptom.until is None else parse_instant(symptom.until, "symptoms.until"),
-        )
-        for symptom in body.symptoms
-    ]
-    said += [
-        Declared(
-            Kind.ARRIVAL,
-            "entered",
-            parse_instant(arrival.at, "arrivals.at"),
-            place=parse_place(arrival.place),
-        )
-        for arrival in body.arrivals
-    ]
+def _said(body: Declaration, now: int) -> Iterable[Declared]:
+    for number, symptom in enumerate(body.symptoms):
+        field = f"symptoms.{number}"
+        since = parse_instant(symptom.since, f"{field}.since")
+        until = now if symptom.until is None else parse_instant(symptom.until, f"{field}.until")
+        yield Declared(Kind.SYMPTOM, symptom.value, since, until, field=field)
+    for number, arrival in enumerate(body.arrivals):
+        field = f"arrivals.{number}"
+        at = parse_instant(arrival.at, f"{field}.at")
+        place = place_in(arrival.place, f"{field}.place")
+        yield Declared(Kind.ARRIVAL, "entered", at, place=place, field=field)
     if body.residence is not None:
         since = parse_instant(body.residence.since, "residence.since")
-        place = parse_place(body.residence.place)
-        said.append(Declared(Kind.RESIDENCE, "lives", since, place=place))
+        place = place_in(body.residence.place, "residence.place")
+        yield Declared(Kind.RESIDENCE, "lives", since, place=place, field="residence")
     if body.survey is not None:
-        said.append(Declared(Kind.SURVEY, body.survey, now))
-    return said
+        yield Declared(Kind.SURVEY, body.survey, now, field="survey")
 
 
 class CodesWanted(In):

@@ -7,10 +7,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import StringConstraints
 
-from issuer.colour.regions import load_regions, parse_place
+from issuer.colour.regions import load_regions
 from issuer.colour.risk import RiskLevel
 from issuer.people.problems import Problem
 from issuer.web.appkeys import ISSUING
+from issuer.web.places import place_in
 from issuer.web.problems import SECURITY_HEADERS
 from issuer.web.routes import AnyRoute, Call, In, Nothing, Out, Route, encode
 from issuer.web.times import format_instant, parse_instant
@@ -49,7 +50,7 @@ _LEVELS_ZH: Final = {
 
 
 async def region_risk(call: Call[Nothing, At]) -> web.Response:
-    place = parse_place(call.request.match_info["place"])
+    place = place_in(call.request.match_info["place"], "place")
     at = call.now if call.query.at is None else parse_instant(call.query.at, "at")
     risks = call.request.app[ISSUING].writer.authority.risks
     regions, level = load_regions(), risks.level(place, at)
