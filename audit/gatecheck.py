@@ -81,8 +81,9 @@ def _case_problems(connection: Connection) -> Iterator[str]:
         for event_id, _, event in _events(connection, log_entries.c.kind == Kind.CASE_CLOSED.value)
         if event is not None
     }
-    if stored != logged:
-        yield "the closed cases are not those of the log"
+    for event_id in sorted(stored.keys() | logged.keys()):
+        if stored.get(event_id) != logged.get(event_id):
+            yield f"the closed case {event_id.hex()} is not filed as the log says"
 
 
 def _use_problems(

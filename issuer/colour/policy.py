@@ -109,7 +109,8 @@ def read_rules(store: Store, trust: TrustList, rule_set: str, version: int) -> R
     """
     ((signed, adopted_at),) = store.rows(_RULES, (rule_set, version)) or [(b"", 0)]
     rules = _checked(
-        lambda: verify_rules(signed, rules_key(trust, signed, typ=RULES_TYP), now=adopted_at)
+        lambda: verify_rules(signed, rules_key(trust, signed, typ=RULES_TYP), now=adopted_at),
+        f"rule set {rule_set} version {version}",
     )
     if (rules.id, rules.version) != (rule_set, version):
         raise IntegrityError("a rule set under another one's name")
@@ -124,7 +125,8 @@ def read_risk_table(store: Store, trust: TrustList, version: int) -> RiskTable:
     """
     ((signed,),) = store.rows(_RISKS, (version,)) or [(b"",)]
     risks = _checked(
-        lambda: verify_risk_table(signed, rules_key(trust, signed, typ=RISK_TABLE_TYP))
+        lambda: verify_risk_table(signed, rules_key(trust, signed, typ=RISK_TABLE_TYP)),
+        f"risk table version {version}",
     )
     if risks.version != version:
         raise IntegrityError("a risk table under another one's number")
@@ -145,8 +147,8 @@ def refreshed(store: Store, authority: Authority) -> Authority:
     return authority
 
 
-def _checked(read: Callable[[], T]) -> T:
+def _checked(read: Callable[[], T], name: str) -> T:
     try:
         return read()
     except IssuerError as error:
-        raise IntegrityError("a rule set or risk table is not as it was signed") from error
+        raise IntegrityError(f"{name} is not as it was signed") from error

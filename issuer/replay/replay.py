@@ -54,8 +54,11 @@ _TABLES: Final = {
         " taken_back"
         " FROM code_batch"
     ),
+    "identities": "SELECT subject FROM identity",
+    "entries": "SELECT subject FROM identity_index",
 }
 _KINDS: Final = (
+    Kind.PERSON_REGISTERED,
     Kind.PERSON_ERASED,
     Kind.EVIDENCE_RECORDED,
     Kind.EVIDENCE_RETRACTED,

@@ -37,6 +37,8 @@ class Said:
     evidence: list[Row] = field(default_factory=list)
     decisions: list[Row] = field(default_factory=list)
     batches: list[Row] = field(default_factory=list)
+    identities: list[Row] = field(default_factory=list)
+    entries: list[Row] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
     def of(self, kind: Kind) -> list[Event]:
@@ -94,6 +96,9 @@ class PersonCheck:
             self._positions.unknown_taken += count if isinstance(count, int) else 0
 
     def _about(self, said: Said, key: bytes | None) -> Iterator[tuple[Topic, str]]:
+        # Whoever is not found registers as somebody new, and leaves the evidence behind.
+        if said.of(Kind.PERSON_REGISTERED) and not (said.identities and said.entries):
+            yield Topic.PERSON, "registered, and has no identity or no index entry any more"
         records = _records(said)
         if records is None:
             yield Topic.EVIDENCE, "a row that is no evidence"

@@ -45,7 +45,7 @@ def work_findings(store: Store, secrets: Secrets) -> Iterator[Finding]:
             yield Finding(Topic.WORK, None, str(error))
     for source, number, tag in store.rows(_NOTICES):
         if notice_mac(secrets, source, number) != tag:
-            yield Finding(Topic.WORK, None, "the row of a notice was changed")
+            yield Finding(Topic.WORK, None, f"the row of the last notice of {source} was changed")
 
 
 def code_key_findings(
@@ -89,6 +89,7 @@ def _tagged(store: Store, secrets: Secrets, table: Table, topic: Topic) -> Itera
     """A table whose rows end in a tag over all other columns, by its key, a page at a time."""
     names = [column.name for column in table.columns]
     keys = [column.name for column in table.primary_key]
+    where = slice(len(keys))  # every table's primary key stands first
     key, marks = ", ".join(keys), ", ".join("?" * len(keys))
     select = f"SELECT {', '.join(names)} FROM {table.name}"  # noqa: S608 # our own models
     page = f" ORDER BY {key} LIMIT {_PAGE}"
@@ -96,34 +97,40 @@ def _tagged(store: Store, secrets: Secrets, table: Table, topic: Topic) -> Itera
     while rows:
         for *columns, tag in rows:
             if mac(secrets.rows, table.name, columns) != tag:
-                yield Finding(topic, None, f"a row of {table.name} was changed")
-        last = dict(zip(names, rows[-1], strict=True))
-        after = [last[name] for name in keys]
-        rows = store.rows(f"{select} WHERE ({key}) > ({marks}){page}", after)
+                row = " ".join(_shown(value) for value in columns[where])
+                yield Finding(topic, None, f"the row {row} of {table.name} was changed")
+        rows = store.rows(f"{select} WHERE ({key}) > ({marks}){page}", rows[-1][where])
+
+
+def _shown(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def policy_findings(store: Store, log: LogReader, trust: TrustList) -> Iterator[Finding]:
     """Rule sets and risk tables that are not as they were signed, logged and adopted."""
     logged = {event.event_id: event for event in log.events_of_kinds(_KINDS)}
     for row in store.rows(_RULES):
-        yield from _one(rules_event(row), logged)
+        yield from _one(rules_event(row), logged, f"rule set {row[0]} version {row[1]}")
         try:
             read_rules(store, trust, row[0], row[1])
         except IntegrityError as error:
             yield Finding(Topic.POLICY, None, str(error))
     for row in store.rows(_RISKS):
-        yield from _one(risks_event(row), logged)
+        yield from _one(risks_event(row), logged, f"risk table version {row[0]}")
         try:
             read_risk_table(store, trust, row[0])
         except IntegrityError as error:
             yield Finding(Topic.POLICY, None, str(error))
-    if logged:
-        yield Finding(Topic.POLICY, None, f"{len(logged)} adopted versions are gone")
+    for event in logged.values():
+        rules = event.details.get("rules")
+        what = "risk table" if rules is None else f"rule set {_shown(rules)}"
+        version = _shown(event.details["version"])
+        yield Finding(Topic.POLICY, None, f"{what} version {version} was adopted, and is gone")
 
 
-def _one(event: Event, logged: dict[bytes, Event]) -> Iterator[Finding]:
+def _one(event: Event, logged: dict[bytes, Event], name: str) -> Iterator[Finding]:
     if logged.pop(event.event_id, None) != event:
-        yield Finding(Topic.POLICY, None, "a version that the log does not know so")
+        yield Finding(Topic.POLICY, None, f"{name}: the log does not know it so")
 
 
 _KINDS: Final = (Kind.RULES_CHANGED, Kind.RISK_CHANGED)

@@ -355,10 +355,13 @@ def test_changed_rows_of_one_region_stop_nothing_else(tmp_path: Path) -> None:
         there.clock.now += APPEAL_S
         here.exchange.maintain()
         assert here.colour(subject) == RED
-        found = {str(finding) for finding in here.desk.findings()}
-        assert found == {f"region: a row of {name} was changed" for name in (
-            "region_inbox", "region_appeal",
-        )}  # fmt: skip
+        with here.desk.engine.connect() as connection:
+            ((digest,),) = connection.execute(text("SELECT digest FROM region_inbox"))
+            ((appeal,),) = connection.execute(text("SELECT appeal_id FROM region_appeal"))
+        assert {str(finding) for finding in here.desk.findings()} == {
+            f"region: the row {digest.hex()} of region_inbox was changed",
+            f"region: the row {appeal.hex()} of region_appeal was changed",
+        }
 
 
 def test_a_receiver_that_is_down_is_tried_again_ever_more_rarely(tmp_path: Path) -> None:

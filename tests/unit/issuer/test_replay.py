@@ -51,8 +51,6 @@ from tests.web_support import Phones, enrolment_over
 from verifier.statuslist import Status
 
 LATER = NOW + 3600
-#: Deleting such a row takes nothing from anybody; what a lost job leaves undone is LATE.
-WORK = {"outbox", "job", "notice", "log_position"}
 
 
 def busy(office: Desk) -> None:
@@ -155,6 +153,35 @@ def test_replay_after_a_change_by_sql_names_it(
     """Whoever can write to the database, and only there, does not get through unseen."""
     tamper(office.engine, statement)
     assert expected in topics(office)
+
+
+@pytest.mark.parametrize("table", ["identity", "identity_index"])
+def test_replay_a_person_whom_nobody_finds_any_more_is_found(office: Desk, table: str) -> None:
+    """Who is not found registers anew, as somebody about whom there is no evidence."""
+    enrolled(office)
+    assert topics(office) == set()
+    tamper(office.engine, f"DELETE FROM {table}")  # noqa: S608 # one of two names
+    assert topics(office) == {Topic.PERSON}
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        (
+            "DELETE FROM risk_table WHERE version = 1",
+            "risk table version 1 was adopted, and is gone",
+        ),
+        ("UPDATE risk_table SET adopted_at = 1 WHERE version = 2", "risk table version 2: the log"),
+        ("DELETE FROM rule_set", "rule set shaanxi-2020-12 version 1 was adopted, and is gone"),
+        ("UPDATE notice SET number = 9", "the last notice of "),
+    ],
+)
+def test_replay_names_the_document_that_was_changed(
+    office: Desk, statement: str, named: str
+) -> None:
+    """An auditor looks at one row, not through the table."""
+    tamper(office.engine, statement)
+    assert any(named in finding.why for finding in office.findings(now=LATER))
 
 
 def test_replay_evidence_added_by_sql_is_found(office: Desk) -> None:
