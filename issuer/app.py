@@ -17,8 +17,10 @@ from sqlalchemy.engine import make_url
 from audit.database import create_tables, open_engine
 from audit.gate import Gate
 from audit.log import Log
+from audit.logreader import LogReader
 from audit.models import metadata as audit_metadata
 from audit.publish import write_public
+from audit.tlog.note import NoteKey
 from issuer.between.exchange import Exchange
 from issuer.codes.issuing import Issuing
 from issuer.codes.shards import codes_left
@@ -33,7 +35,14 @@ from issuer.colour.policy import (
 from issuer.colour.reassess import run_jobs, run_windows
 from issuer.colour.risk import sign_risk_table
 from issuer.errors import NotReadyError
-from issuer.keyroom import Clock, KeyRoom, newest_signer, newest_signer_or_stopped
+from issuer.keyroom import (
+    Clock,
+    KeyRoom,
+    newest_signer,
+    newest_signer_or_stopped,
+    own_issuer,
+    read_trust_list,
+)
 from issuer.models import metadata
 from issuer.people.binding import Sessions
 from issuer.people.desk import Desk
@@ -45,6 +54,7 @@ from issuer.publication.publish import Publisher
 from issuer.publication.publishedlists import PublishedLists
 from issuer.recovery.reconcile import Difference, reconcile
 from issuer.recovery.recovery import require_reconciled
+from issuer.replay.replay import Replay
 from issuer.rules.rules import sign_rules
 from issuer.settings import Settings, SettingsError, read_passphrase
 from issuer.storage.core import Authority, Secrets
@@ -61,7 +71,7 @@ from keys.store import Keystore
 from keys.trustlist import TrustList
 from keys.trustplace import TRUST_LIST_FILE, newer_trust_list
 
-__all__ = ["Office", "init", "office", "sign_policy"]
+__all__ = ["Office", "init", "office", "replaying", "sign_policy"]
 
 KEK: Final = "people-kek"
 PEPPER: Final = "people-pepper"
@@ -69,6 +79,7 @@ POSITIONS: Final = "positions"
 ROWS: Final = "rows"
 _SECRETS: Final = (KEK, PEPPER, POSITIONS, ROWS)
 _DAY_S: Final = 86_400
+_NO_RULES: Final = "no rules are in force yet: celadon adopt"
 _LOG: Final = structlog.get_logger()
 #: When less than this part of what today's code keys may sign is left, an operator is told.
 _RESERVE: Final = 0.1
@@ -278,7 +289,7 @@ def office(  # noqa: PLR0913 - the last three are for tests and for whoever adop
     """
     now, region = clock(), settings.region
     with _engines(settings) as (engine, audit_engine), _code_token(settings) as token:
-        secrets = Secrets(*(keystore.secret(name) for name in (KEK, POSITIONS, ROWS)))
+        secrets = _secrets(keystore)
         checkpoints = newest_signer(keystore, Purpose.CHECKPOINT, region, clock)
         log = Log(audit_engine, checkpoints, settings.log_origin)
         room = KeyRoom(settings, keystore, _code_keys(keystore, token), log, clock)
@@ -287,7 +298,7 @@ def office(  # noqa: PLR0913 - the last three are for tests and for whoever adop
         if policy is None and in_force is not None:
             policy = in_force(room.trust)
         if policy is None:
-            raise NotReadyError("no rules are in force yet: celadon adopt")
+            raise NotReadyError(_NO_RULES)
         evidence_key = newest_signer_or_stopped(keystore, Purpose.EVIDENCE, region, clock)
         writer = Writer(engine, log, secrets, _authority(settings, room, policy, evidence_key))
         if not restored:
@@ -330,6 +341,40 @@ def office(  # noqa: PLR0913 - the last three are for tests and for whoever adop
             exchange=Exchange(writer, people, keystore.openers, clock),
             engine=engine,
         )
+
+
+@contextmanager
+def replaying(settings: Settings, keystore: Keystore, *, clock: Clock) -> Iterator[Replay]:
+    """The replay of these databases: nothing is signed, moved or written for it.
+
+    So it runs on copies beside a keystore in use, and on what `office` refuses to open.
+
+    Raises:
+        SettingsError, NotReadyError, KeysError: As `office`.
+        IntegrityError: The rules or risks in force are not as they were signed.
+    """
+    region = settings.region
+    with _engines(settings) as (engine, audit_engine):
+        _, trust = read_trust_list(settings.trust, now=clock())
+        _require_environment(settings, keystore, trust)
+        policy = _adopted(engine, trust)
+        if policy is None:
+            raise NotReadyError(_NO_RULES)
+        checkpoints = newest_signer_or_stopped(keystore, Purpose.CHECKPOINT, region, clock)
+        authority = Authority(
+            issuer=own_issuer(trust, region),
+            trust=trust,
+            rules=policy[0],
+            risks=policy[1],
+            code_keys=(),
+            evidence_key=newest_signer_or_stopped(keystore, Purpose.EVIDENCE, region, clock),
+        )
+        log = LogReader(audit_engine, NoteKey(settings.log_origin, checkpoints.public_key))
+        yield Replay(engine, log, _secrets(keystore), authority, now=clock())
+
+
+def _secrets(keystore: Keystore) -> Secrets:
+    return Secrets(*(keystore.secret(name) for name in (KEK, POSITIONS, ROWS)))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from audit.database import database_reason
 from audit.errors import AuditError
 from issuer import logging as json_logging
 from issuer import opening
-from issuer.app import Office, init, office, sign_policy
+from issuer.app import Office, init, office, replaying, sign_policy
 from issuer.between.cli import region
 from issuer.codes.issuing import Issuing
 from issuer.codes.reissue import reissue
@@ -39,7 +39,6 @@ from issuer.keyroom import newest_signer
 from issuer.people.outbox import LocalOutbox
 from issuer.people.problems import TEXTS
 from issuer.recovery.comeback import recover
-from issuer.replay.replay import Replay
 from issuer.rules.rules import parse_rules, shipped_rules, sign_rules
 from issuer.settings import SettingsError, from_env
 from issuer.storage.store import read_store
@@ -291,15 +290,13 @@ def reissue_command(kid: bytes) -> None:
 def replay() -> None:
     """Compute every colour again and compare with the log.
 
-    Names whatever differs. Verify the log first (celadon audit verify), and run this while nobody
-    writes, or on copies.
+    Names whatever differs; then the exit code is 1, as after an error. Verify the log first
+    (celadon audit verify), and run this while nobody writes, or on copies. It changes nothing in
+    databases and keystore.
     """
-    with opening.open_office() as opened:
-        writer = opened.writer
-        replayed = Replay(
-            writer.engine, opened.log, writer.secrets, writer.authority, now=opening.clock()
-        )
-        found = 0
+    settings, keystore = opening.open_keystore()
+    found = 0
+    with replaying(settings, keystore, clock=opening.clock) as replayed:
         for finding in replayed.findings():
             click.echo(f"DIFFERS: {finding}")
             found += 1

@@ -10,6 +10,7 @@ The one exception is the checkpoint key, which has to sign the entry about itsel
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
 import structlog
@@ -34,7 +35,10 @@ from keys.trustlist import ListedIssuer, TrustList, decode_roots
 from keys.trustplace import ROOTS_FILE, TRUST_LIST_FILE
 from keys.trustupdate import accept_trust_list
 
-__all__ = ["Clock", "KeyRoom", "key_events", "newest_signer", "newest_signer_or_stopped"]
+__all__ = [
+    "Clock", "KeyRoom", "key_events", "newest_signer", "newest_signer_or_stopped", "own_issuer",
+    "read_trust_list",
+]  # fmt: skip
 
 Clock: TypeAlias = Callable[[], int]
 
@@ -129,6 +133,49 @@ def newest_signer_or_stopped(
         raise
 
 
+def read_trust_list(folder: Path, *, now: int) -> tuple[bytes, TrustList]:
+    """The list in CELADON_TRUST, as signed and as verified.
+
+    Raises:
+        NotReadyError: There is none.
+        TrustListError: It is not one that these roots signed, or it ended.
+    """
+    try:
+        return _accept(None, _list_files(folder), now)
+    except TrustListError as error:
+        raise type(error)(f"{folder}: {error}") from error
+
+
+def own_issuer(trust: TrustList, region: str) -> ListedIssuer:
+    """Ourselves, as the trust list has us.
+
+    Raises:
+        NotReadyError: It does not.
+    """
+    found = trust.issuer(region)
+    if found is None:
+        raise NotReadyError(f"the trust list does not name an issuer for {region}")
+    return found
+
+
+def _list_files(folder: Path) -> tuple[bytes, bytes]:
+    """Roots and list."""
+    try:
+        return (folder / ROOTS_FILE).read_bytes(), (folder / TRUST_LIST_FILE).read_bytes()
+    except FileNotFoundError as error:
+        missing = str(error.filename).rpartition("/")[2]
+        raise NotReadyError(
+            f"CELADON_TRUST has no {missing}: ask the trust list's keepers"
+        ) from error
+
+
+def _accept(
+    held: TrustList | None, files: tuple[bytes, bytes], now: int
+) -> tuple[bytes, TrustList]:
+    roots, data = files
+    return data, accept_trust_list(held, data, roots=decode_roots(roots), now=now)
+
+
 class KeyRoom:
     """Keys, trust list, and what may sign. Nothing may before the first `renew`.
 
@@ -158,20 +205,14 @@ class KeyRoom:
         self._log = log
         self._clock = clock
         self._told: dict[bytes, int] = {}  # public key: entries of its history that are logged
-        try:
-            self.trust_list, self.trust = self._read_list(None)
-        except TrustListError as error:
-            raise type(error)(f"{settings.trust}: {error}") from error
+        self.trust_list, self.trust = read_trust_list(settings.trust, now=clock())
         self.code_keys: tuple[RecordedSigner, ...] = ()
         self._signers: dict[Purpose, RecordedSigner] = {}
 
     @property
     def issuer(self) -> ListedIssuer:
         """Ourselves, as the trust list has us."""
-        found = self.trust.issuer(self._settings.region)
-        if found is None:
-            raise NotReadyError(f"the trust list does not name an issuer for {self._region}")
-        return found
+        return own_issuer(self.trust, self._region)
 
     def renew(self) -> None:
         """One round.
@@ -219,25 +260,11 @@ class KeyRoom:
     def _region(self) -> str:
         return self._settings.region
 
-    def _read_list(self, held: TrustList | None) -> tuple[bytes, TrustList]:
-        folder = self._settings.trust
-        try:
-            roots, data = (
-                (folder / ROOTS_FILE).read_bytes(),
-                (folder / TRUST_LIST_FILE).read_bytes(),
-            )
-        except FileNotFoundError as error:
-            missing = str(error.filename).rpartition("/")[2]
-            raise NotReadyError(
-                f"CELADON_TRUST has no {missing}: ask the trust list's keepers"
-            ) from error
-        if held is not None and data == self.trust_list:
-            return data, held
-        return data, accept_trust_list(held, data, roots=decode_roots(roots), now=self._clock())
-
     def _take_newer_list(self) -> None:
         try:
-            self.trust_list, self.trust = self._read_list(self.trust)
+            files = _list_files(self._settings.trust)
+            if files[1] != self.trust_list:
+                self.trust_list, self.trust = _accept(self.trust, files, self._clock())
         except (TrustListError, NotReadyError, OSError) as error:
             _LOG.error("trust_list_refused", exc_info=error)
 

@@ -66,6 +66,14 @@ def require_one_line(result: Result, code: int, *words: str) -> None:
         assert word in result.stderr
 
 
+def database_file(environ: dict[str, str], name: str) -> Path:
+    return Path(environ[f"CELADON_{name.upper()}_DATABASE"].removeprefix("sqlite:///"))
+
+
+def database(environ: dict[str, str], name: str) -> sqlite3.Connection:
+    return sqlite3.connect(database_file(environ, name))
+
+
 def trust(environ: dict[str, str], *others: ListedKey, now: int = NOW) -> None:
     """What the keepers of the trust list do: list the issuer's keys, sign, hand out."""
     hand_out(Path(environ["CELADON_TRUST"]), listed(environ, *others), now=now)
@@ -480,9 +488,7 @@ def test_replay_finds_nothing_in_what_the_issuer_wrote_and_everything_in_what_it
     run("adopt")
     result = run("replay")
     assert (result.exit_code, result.output) == (0, "0 people, 0 codes, 0 findings\n")
-    with closing(
-        sqlite3.connect(environ["CELADON_ISSUER_DATABASE"].removeprefix("sqlite:///"))
-    ) as db:
+    with closing(database(environ, "issuer")) as db:
         db.execute(
             "INSERT INTO evidence"
             " VALUES (?, ?, 'contact', 1, NULL, '', 'confirmed', 'ab', '610000', 1)",
@@ -492,6 +498,64 @@ def test_replay_finds_nothing_in_what_the_issuer_wrote_and_everything_in_what_it
     result = run("replay")
     assert result.exit_code == 1
     assert "DIFFERS: evidence" in result.output
+
+
+def test_replay_writes_and_signs_nothing_whatever_is_due(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An auditor's copy stays one: a log that went on in two places would be forked."""
+    run("init")
+    trust(environ)
+    run("adopt")
+    monkeypatch.setattr(opening, "clock", lambda: NOW + 2 * DAY_S)  # when keys are due
+
+    def state() -> tuple[list[bytes], list[object]]:
+        keys = sorted(Path(environ["CELADON_KEYSTORE"]).iterdir())
+        with closing(database(environ, "audit")) as db:
+            return [key.read_bytes() for key in keys], list(db.execute("SELECT * FROM log_head"))
+
+    before = state()
+    assert run("replay").exit_code == 0
+    assert state() == before
+    run("publish")
+    assert state() != before
+
+
+def test_replay_names_what_differs_where_the_service_does_not_open(
+    environ: dict[str, str],
+) -> None:
+    """One changed row stops the service; it must not keep an auditor from hearing of the others."""
+    run("init")
+    trust(environ)
+    run("adopt")
+    with closing(database(environ, "issuer")) as db:
+        db.execute("UPDATE outbox SET tree_size = tree_size + 1")
+        db.execute("UPDATE rule_set SET adopted_at = adopted_at + 1")
+        db.commit()
+    assert run("publish").exit_code == 1
+    result = run("replay")
+    assert result.exit_code == 1
+    assert "DIFFERS: work: outbox row" in result.output
+    assert f"DIFFERS: policy: rule set {RULES} version 1" in result.output
+
+
+def test_replay_of_a_copy_runs_beside_a_public_folder_that_went_on(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was published since the copy was made is no reason to leave the copy unread."""
+    run("init")
+    trust(environ)
+    run("adopt")
+    for name in ("issuer", "audit"):
+        with closing(database(environ, name)) as db:
+            db.execute("VACUUM INTO ?", (str(tmp_path / f"{name}-copy.db"),))
+    assert run("risk", "231081", "medium").exit_code == 0
+    for name in ("issuer", "audit"):
+        copy = tmp_path / f"{name}-copy.db"
+        copy.chmod(0o600)
+        monkeypatch.setenv(f"CELADON_{name.upper()}_DATABASE", f"sqlite:///{copy}")
+    result = run("replay")
+    assert (result.exit_code, result.output) == (0, "0 people, 0 codes, 0 findings\n")
 
 
 def test_reconcile_agrees_with_the_log_and_fails_where_a_count_was_moved(
@@ -505,9 +569,7 @@ def test_reconcile_agrees_with_the_log_and_fails_where_a_count_was_moved(
     assert (result.exit_code, result.output) == (0, "0 keys differ from the log\n")
     keystore = opened_keystore(environ)
     kid, tag = bytes(4), mac(keystore.secret("rows"), "code_key", (bytes(4), 3, 0, None))
-    with closing(
-        sqlite3.connect(environ["CELADON_ISSUER_DATABASE"].removeprefix("sqlite:///"))
-    ) as db:
+    with closing(database(environ, "issuer")) as db:
         db.execute("INSERT INTO code_key VALUES (?, 3, 0, NULL, ?)", (kid, tag))
         db.commit()
     for _ in range(2):
