@@ -144,9 +144,9 @@ TEXTS: Final[Mapping[Problem, Text]] = {
         "尚未绑定或绑定已过期，请重新绑定。", "Not bound, or the binding ended: bind again."
     ),
     Problem.CODE_REFUSED: Text(
-        "验证失败：验证码有误、已使用或已过期，或姓名与手机号未登记。请核对后重新获取验证码。",
+        "验证失败：验证码有误、已使用或已过期，或姓名与手机号未登记。请核对后重试，或重新获取验证码。",
         "Not confirmed: the code is wrong, used or expired, or nobody is registered with this name"
-        " and number. Check both and ask for a new code.",
+        " and number. Check them and try again, or ask for a new code.",
     ),
     Problem.IDEMPOTENCY_KEY: Text(
         "须带有 Idempotency-Key，由 16 至 64 个字母、数字、连字符或下划线组成。",

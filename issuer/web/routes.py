@@ -29,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 API: Final = "/api/v1"
-_SCHEME: Final = "Bearer "
+_SCHEME: Final = "bearer"  # in any case: RFC 9110 §11.1
 
 
 class In(BaseModel):
@@ -154,9 +154,9 @@ _JSON_HEADERS: Final = CIMultiDict({**SECURITY_HEADERS, "Content-Type": "applica
 async def _subject(request: web.Request, sessions: Sessions, now: int) -> bytes:
     """Who asks. A token looked up just before costs no thread."""
     given = request.headers.getall("Authorization", [])
-    if len(given) != 1 or not given[0].startswith(_SCHEME):
+    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != _SCHEME:
         raise NotBoundError("no token")
-    token = given[0].removeprefix(_SCHEME)
     recalled = sessions.recall(token, now=now)
     if recalled is not None:
         return recalled

@@ -99,6 +99,12 @@ async def test_no_token_of_ours_is_401(site: Site, header: str) -> None:
     assert (answer.status, answer.problem) == (401, Problem.NOT_BOUND)
 
 
+async def test_scheme_of_a_token_is_read_in_any_case(site: Site) -> None:
+    """A phone whose library writes "bearer" is not sent to bind again and again (RFC 9110 §11.1)."""
+    header = {"Authorization": f"bearer {await site.bound()}"}
+    assert (await site.ask("GET", "/me/colour", headers=header)).status == 200
+
+
 @pytest.mark.parametrize("token", [b"\xff", b"A" * 42 + b"\xff", b"\xed\xa0\x80"])
 async def test_token_that_is_no_text_is_401(site: Site, token: bytes) -> None:
     """Bytes of a header that are not UTF-8 are nobody's token, and no failure of ours."""
