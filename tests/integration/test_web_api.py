@@ -100,7 +100,7 @@ async def test_no_token_of_ours_is_401(site: Site, header: str) -> None:
 
 
 async def test_scheme_of_a_token_is_read_in_any_case(site: Site) -> None:
-    """A phone whose library writes "bearer" is not sent to bind again and again (RFC 9110 §11.1)."""
+    """A phone that writes "bearer" is not sent to bind again and again (RFC 9110 §11.1)."""
     header = {"Authorization": f"bearer {await site.bound()}"}
     assert (await site.ask("GET", "/me/colour", headers=header)).status == 200
 
