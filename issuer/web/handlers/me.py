@@ -180,7 +180,7 @@ class CodesWanted(In):
 class Codes(Out):
     """Texts for QR codes, all of one colour; phone codes in the order of their keys.
 
-    There are fewer than keys where the colour changes before the last days begin.
+    There may be fewer than keys, and any may be missing: find a code's key by the one in it.
     """
 
     colour: Literal["green", "yellow", "red"]
