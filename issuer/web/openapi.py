@@ -118,10 +118,11 @@ def _parameters(route: AnyRoute) -> Iterable[dict[str, Any]]:
     for name, schema in query.get("properties", {}).items():
         needed = name in query.get("required", ())
         yield {"name": name, "in": "query", "required": needed, "schema": schema}
-    for name, meaning in route.headers:
-        text = {"type": "string"}
+    for name, pattern, meaning in route.headers:
+        schema = {"type": "string", "pattern": f"^(?:{pattern})$"}
         yield {
-            "name": name, "in": "header", "required": True, "schema": text, "description": meaning,
+            "name": name, "in": "header", "required": True, "schema": schema,
+            "description": meaning,
         }  # fmt: skip
 
 

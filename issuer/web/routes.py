@@ -75,7 +75,8 @@ class Route(Generic[BodyT, QueryT]):
         answer: Of a JSON answer; None where there is no body, or one of type *media*.
         bound: Whether the caller must be bound.
         problems: Those beside the ones that follow from the shape of the route.
-        headers: Request headers that the handler reads, with what they are for.
+        headers: Request headers that must be there, with their regular expressions and what they
+            are for.
         etag: Whether the answer has one, and whoever still holds that answer gets 304.
     """
 
@@ -90,7 +91,7 @@ class Route(Generic[BodyT, QueryT]):
     variables: tuple[tuple[str, str], ...] = ()
     bound: bool = False
     problems: tuple[Problem, ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str, str], ...] = ()
     media: str = ""
     etag: bool = False
 

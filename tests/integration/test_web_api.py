@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # has no stubs
 from openapi_spec_validator import validate
 
 from audit.access import AccessRequest, Field
@@ -255,11 +256,15 @@ async def test_codes_of_an_issuer_that_ended_are_gone_and_name_the_successor(sit
 async def test_codes_without_a_good_idempotency_key_are_refused(
     site: Site, key: str | None
 ) -> None:
-    """A key has 16 to 64 plain characters."""
+    """A key has 16 to 64 plain characters, and the description says so."""
     token = await site.bound()
     headers = {} if key is None else {"Idempotency-Key": key}
     answer = await site.ask("POST", "/me/codes", {"medium": "paper"}, token=token, headers=headers)
     assert (answer.status, answer.problem) == (400, Problem.IDEMPOTENCY_KEY)
+    (parameter,) = described()["paths"]["/api/v1/me/codes"]["post"]["parameters"]
+    assert parameter["required"]
+    assert not Draft202012Validator(parameter["schema"]).is_valid(key or "")
+    assert Draft202012Validator(parameter["schema"]).is_valid(KEY)
 
 
 SMALL_ORDER = bytes([1]) + bytes(31)

@@ -360,7 +360,9 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
             Problem.ISSUER_ENDED,
             Problem.TOO_MANY_CODES,
         ),
-        headers=(("Idempotency-Key", "16 to 64 letters, digits, - or _; one per request."),),
+        headers=(
+            ("Idempotency-Key", _KEY.pattern, "Fresh for each wish, the same when asked again."),
+        ),
     ),
     Route(
         "GET",
