@@ -1,11 +1,11 @@
-"""`celadon audit`: verify the log, and hand out checkpoints and proofs. Shell.
+"""`celadon audit`: verify the log, review grants, and hand out checkpoints and proofs. Shell.
 
 Exit codes: 0 as asked, 1 the log does not verify, 2 it could not be asked. Unlike in the other
 commands of `celadon` 1 is a verdict here, for monitoring: nothing else may end with it.
 """
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -18,10 +18,11 @@ from audit.database import database_reason, open_engine
 from audit.errors import AuditError
 from audit.logreader import LogReader
 from audit.publish import write_public
+from audit.review import Reviewed, review
 from audit.tlog.note import NoteKey, parse_vkey
 from audit.tlog.proof import encode_proof
 from audit.verify import Broken, Verified, verify_log
-from keys.arguments import os_reason
+from keys.arguments import TIME, os_reason
 from keys.instants import format_time
 
 __all__ = ["audit"]
@@ -50,7 +51,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group)
 def audit() -> None:
-    """Verify the audit log, and hand out its checkpoints and proofs."""
+    """Verify the audit log, review grants, and hand out checkpoints and proofs."""
 
 
 def _of_a_log(command: _Command) -> _Command:
@@ -124,6 +125,45 @@ def publish(database: str, vkey: Path, folder: Path) -> None:
     """Write checkpoint, verifier key and proofs below FOLDER."""
     with _opened(database, vkey) as log:
         write_public(log.reader, folder)
+
+
+@audit.command()
+@_of_a_log
+@click.option("--since", type=TIME, help="Count reads from this time on only.")
+def grants(database: str, vkey: Path, since: int | None) -> None:
+    """Show every grant, and how much was read under it.
+
+    Most reads first, with whoever tried without a grant. Names staff and nobody who was read.
+    Verify the log first.
+    """
+    with _opened(database, vkey) as log:
+        for each in review(log.engine, since=since or 0):
+            click.echo("\n  ".join(_lines(each)))
+
+
+def _lines(each: Reviewed) -> Iterator[str]:
+    grant = each.grant
+    if grant is None:
+        yield each.who
+    else:
+        yield f"{each.who}: {grant.role} of {grant.organisation.id}, grant {grant.grant_id.hex()}"
+        ended = "" if each.ended_at is None else f", ended {format_time(each.ended_at)}"
+        yield (
+            f"by {grant.granted_by}, {format_time(grant.valid_from)} until "
+            f"{format_time(grant.valid_until)}{ended}"
+        )
+        yield f"for {_words(grant.purposes)}: {_words(grant.fields)}"
+        quotas = grant.quotas
+        yield (
+            f"at most {quotas.clerk} reads in 8 hours, {quotas.person} of one person and "
+            f"{quotas.organisation} of the organisation in a day"
+        )
+    refused = "".join(f", refused for {why}: {n}" for why, n in sorted(each.refused.items()))
+    yield f"reads: {each.reads}, people: {len(each.people)}{refused}"
+
+
+def _words(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words))
 
 
 class _OpenLog(NamedTuple):

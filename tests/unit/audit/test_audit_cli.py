@@ -7,8 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from audit.cli import audit
+from audit.gate import Gate
 from audit.publish import write_public
 from audit.tlog.proof import parse_proof, verify_proof
+from tests.access_support import NOW as AT_THE_DESK
+from tests.access_support import a_grant, a_request
+from tests.audit_support import Loader
 from tests.log_support import NOW, a_log, opened, some_events
 
 
@@ -149,3 +153,22 @@ def test_publish_into_a_folder_that_cannot_be_written_names_it(
     result = world.run("publish", str(tmp_path / "file" / "public"))
     assert result.exit_code == 2
     assert result.stderr == f"error: {tmp_path}/file/public/log: Not a directory\n"
+
+
+def test_grants_shows_staff_and_counts_and_nobody_who_was_read(world: World) -> None:
+    """Enough to see which clerk is unusual, and no history of anybody."""
+    with opened(f"sqlite:///{world.database}") as engine:
+        gate = Gate(engine, a_log(engine))
+        gate.grant(a_grant(), now=AT_THE_DESK)
+        gate.open(a_request(), Loader(), now=AT_THE_DESK)
+        gate.open(a_request(case=""), Loader(), now=AT_THE_DESK)
+    result = world.run("grants")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "clerk-17: desk-clerk of hospital-xian-4, grant 6772616e742d6f662d636c65726b3137\n"
+        "  by head-of-desk-2, 2020-12-13T04:00:00Z until 2021-01-12T05:00:00Z\n"
+        "  for hospital-look-up: colour, name\n"
+        "  at most 30 reads in 8 hours, 10 of one person and 2000 of the organisation in a day\n"
+        "  reads: 1, people: 1, refused for no-case: 1\n"
+    )
+    assert "reads: 0, people: 0" in world.run("grants", "--since", "2020-12-14T00:00:00Z").stdout
