@@ -35,6 +35,7 @@ __all__ = [
     "confirm",
     "list_bindings",
     "revoke",
+    "unask",
 ]
 
 CODE_DIGITS: Final = 6
@@ -58,6 +59,7 @@ _WAITING: Final = (
     "SELECT request_hash, asked_for, subject, code_hash, tries, made_at, expires_at, mac"
     " FROM one_time_code WHERE request_hash = ? AND tries < ? AND expires_at > ?"
 )
+_UNASKED: Final = "DELETE FROM one_time_code WHERE request_hash = ?"
 _TRIED: Final = "UPDATE one_time_code SET tries = ?, mac = ? WHERE request_hash = ?"
 _BIND: Final = (
     "INSERT INTO binding (token_hash, binding_id, subject, bound_at, expires_at,"
@@ -134,6 +136,11 @@ def ask(  # noqa: PLR0913 - one operation, its input and what it depends on
     )
     store.run(_NEW_CODE, (*row, mac(rows, "one_time_code", row)))
     return Asked(request, code)
+
+
+def unask(store: Store, request: str) -> None:
+    """Forget a code that could not be sent: it is none of the hour's."""
+    store.run(_UNASKED, (_hash(request),))
 
 
 def confirm(  # noqa: PLR0913 - one operation, its two inputs and what it depends on

@@ -24,6 +24,7 @@ from issuer.people.binding import (
     confirm,
     list_bindings,
     revoke,
+    unask,
 )
 from issuer.people.erasures import Erasures
 from issuer.people.identity import Identity
@@ -124,7 +125,12 @@ class Enrolment:
         request, code = self._writer.run(work, now=now)
         if code is not None:
             minutes = CODE_LIFE_S // _MINUTE_S
-            self._delivery.deliver(code_message(phone, code, at=now, minutes=minutes))
+            try:
+                self._delivery.deliver(code_message(phone, code, at=now, minutes=minutes))
+            except Exception:
+                # Whoever tries again, as they are told, would use up the hour's codes unseen.
+                self._writer.run(partial(_unask, request), now=self._clock())
+                raise
         return request
 
     def confirm(self, request: str, code: str) -> Bound:
@@ -188,6 +194,11 @@ class Enrolment:
 
         self._writer.run(work, now=self._clock())
         self._sessions.forget(subject)
+
+
+def _unask(request: str, tx: Tx) -> Done[None]:
+    unask(tx.store, request)
+    return Done(None)
 
 
 def _nothing_new(tx: Tx, subject: bytes) -> list[Event]:

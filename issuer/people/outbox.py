@@ -10,6 +10,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -95,7 +96,12 @@ class LimitedDelivery:
                 return
             sent.append(message.at)
             self._sent.move_to_end(message.phone)
-        self._delivery.deliver(message)
+        try:
+            self._delivery.deliver(message)
+        except Exception:
+            with self._lock, suppress(ValueError):  # an hour later it is forgotten already
+                sent.remove(message.at)
+            raise
 
     def _forget(self, now: int) -> None:
         """Phones in front got their last message longest ago."""

@@ -23,6 +23,7 @@ from issuer.people.binding import (
 )
 from issuer.people.enrolment import Enrolment
 from issuer.people.identity import Identity
+from issuer.people.outbox import Message
 from issuer.people.problems import Problem
 from issuer.storage.store import Store, read_store
 from tests.issuing_support import SECRETS, Desk, authority, desk
@@ -164,6 +165,25 @@ def test_ask_in_vain_puts_the_next_code_off_no_further(counter: Counter) -> None
         counter.clock.now += 600
         counter.enrolment.ask(NAME, PHONE)
     assert len(counter.phones.messages) == sent + 1
+
+
+@pytest.mark.parametrize("name", [NAME, "无此人"])
+def test_ask_while_no_message_can_go_uses_up_no_code(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A phone that tries again while the gateway is down gets its code when it is back."""
+    with monkeypatch.context() as down:
+        down.setattr(counter.phones, "deliver", _out_of_order)
+        for _ in range(MAX_ASKED_PER_HOUR):
+            with pytest.raises(ConnectionError):
+                counter.enrolment.ask(name, PHONE)
+    sent = len(counter.phones.messages)
+    counter.asked(name)
+    assert len(counter.phones.messages) == sent + 1
+
+
+def _out_of_order(_message: Message) -> None:
+    raise ConnectionError("the gateway is down")
 
 
 def test_confirm_hundred_guesses_at_once_count_as_five(counter: Counter) -> None:

@@ -130,6 +130,25 @@ def test_limited_delivery_keeps_a_phone_quiet() -> None:
     assert [message.at for message in sent[-2:]] == [30, 3600]
 
 
+def test_limited_delivery_counts_what_was_taken() -> None:
+    """What a gateway refused is none of the messages of the hour."""
+    phones, down = Phones(), True
+
+    class Gateway:
+        def deliver(self, message: Message) -> None:
+            if down:
+                raise ConnectionError("the gateway is down")
+            phones.deliver(message)
+
+    limited = LimitedDelivery(Gateway())
+    for second in range(MAX_PER_HOUR):
+        with pytest.raises(ConnectionError):
+            limited.deliver(registered_message(PHONE, at=second))
+    down = False
+    limited.deliver(registered_message(PHONE, at=MAX_PER_HOUR))
+    assert len(phones.messages) == 1
+
+
 def test_limited_delivery_forgets_phones() -> None:
     """What is remembered does not grow with all phones ever told."""
     limited = LimitedDelivery(Phones())
