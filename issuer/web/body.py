@@ -80,7 +80,12 @@ async def _read(request: web.Request) -> bytes:
                 parts.append(part)
     except TimeoutError as error:
         raise InputError(Problem.BODY_TOO_SLOW) from error
-    except (HttpProcessingError, PayloadEncodingError, web.RequestPayloadError) as error:
+    except (
+        ConnectionError,  # the caller is gone; as a failure of ours it would be a line in the log
+        HttpProcessingError,
+        PayloadEncodingError,
+        web.RequestPayloadError,
+    ) as error:
         raise InputError(Problem.BODY_BROKEN_OFF) from error
     return b"".join(parts)
 

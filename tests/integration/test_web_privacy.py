@@ -5,6 +5,8 @@ import io
 import json
 import logging
 import re
+import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -243,3 +245,27 @@ async def test_answers_leave_at_the_end_of_a_slot(
         monkeypatch.setattr(People, "digest_of_name_and_phone", slow)
         for name in ("慢", "快"):
             assert slot_s <= await took(name) + 0.01
+
+
+@pytest.mark.parametrize("is_abrupt", [False, True], ids=["closed", "reset"])
+async def test_phone_that_loses_its_network_leaves_no_line(
+    stream: io.StringIO, tmp_path: Path, *, is_abrupt: bool
+) -> None:
+    """A line's time could tell who stood at a door; and this is no failure of ours."""
+    async with serving(tmp_path) as site:
+        _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(
+            b"POST /api/v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b'Content-Length: 100\r\n\r\n{"code":'
+        )
+        await site.ask("GET", "/health")
+        if is_abrupt:
+            writer.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+        writer.close()
+        await site.ask("GET", "/health")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert {line["event"] for line in lines} == {"requests"}
+    counted = {(line["route"], line["status"]): line["count"] for line in lines}
+    assert counted == {("/api/v1/check", 400): 1, ("/api/v1/health", 200): 2}
