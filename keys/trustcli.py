@@ -159,16 +159,19 @@ def combine(parts: tuple[Path, ...], roots_file: Path, out: Path) -> None:
 @click.option("--held", type=FILE, help="The list that they hold; without it, none.")
 @click.option("--at", type=TIME, default="now", help="As of this time.")
 def verify(list_file: Path, roots_file: Path, held: Path | None, at: int) -> None:
-    """Say whether a verifier would take LIST, and why not."""
+    """Say whether a verifier would take LIST, who signed it, and why not."""
     roots = _roots(roots_file)
+    data = read_file(list_file)
     before = None
     if held is not None:
-        data = read_file(held)
-        before = said_of(held, lambda: held_list(data, roots))
-    taken = accept_trust_list(before, read_file(list_file), roots=roots, now=at)
+        old = read_file(held)
+        before = said_of(held, lambda: held_list(old, roots))
+    taken = accept_trust_list(before, data, roots=roots, now=at)
+    # One signature that is wrong or of nobody known, and the list was not taken.
+    signers = ", ".join(signature.kid.hex() for signature in parse_envelope(data).signatures)
     click.echo(
         f"good: version {taken.version}, {taken.environment}, {len(taken.issuers)} issuers, "
-        f"until {format_time(taken.not_after)}"
+        f"until {format_time(taken.not_after)}, signed by {signers}"
     )
 
 

@@ -109,7 +109,9 @@ class Positions:
             elif number in self._lost and found[0]:
                 pass  # in a lost list, other codes were taken back in public
             else:
-                unexplained.append(f"list {number}: entry {index} is {found[0]}")
+                status, due = found
+                so = f"status {status}, due_at {due}"
+                unexplained.append(f"list {number}, entry {index}: not taken back so: {so}")
         if len(unexplained) > self.unknown_taken:
             for why in unexplained:
                 yield Finding(Topic.STATUS, None, why)

@@ -98,7 +98,10 @@ def test_ceremony_from_new_keys_to_a_list_that_verifiers_take(tmp_path: Path) ->
     assert not made.exists()
     issuer.do("trust", "combine", *parts[1:], "--roots", roots, "--out", made)
     good = issuer.do("trust", "verify", made, "--roots", roots, "--at", "2020-12-13T00:00:00Z")
-    assert good == "good: version 1, test, 1 issuers, until 2020-12-26T16:00:00Z\n"
+    signers = ", ".join(sorted(root_kids[1:]))
+    assert good == (
+        f"good: version 1, test, 1 issuers, until 2020-12-26T16:00:00Z, signed by {signers}\n"
+    )
     late = issuer.run("trust", "verify", made, "--roots", roots)
     assert "ended at 2020-12-26T16:00:00Z" in refused(late)
     trust = verify_trust_list(made.read_bytes(), decode_roots(roots.read_bytes()))
