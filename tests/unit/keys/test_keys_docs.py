@@ -3,18 +3,22 @@
 python -m tests.unit.keys.test_keys_docs        writes them anew
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 import pytest
 
 from keys import cbor
 from keys.cose import sign_sign1
+from keys.kid import kid
 from keys.signer import SeedSigner
 from keys.trustenvelope import MAX_BYTES, MAX_SIGNATURES
 from keys.trustmodel import MAX_KEYS, MAX_LIST_NUMBER, MAX_POLICIES, MAX_ROOTS, MAX_TEXT, UNSEEN
+from keys.trustsource import source_of_trust_list
 from keys.trustupdate import MAX_SKEW_S, MAX_STEP
 from tests.diagnostic import diagnostic
 from tests.page_support import SPEC, block, write_examples
@@ -38,10 +42,24 @@ def _envelope() -> str:
     return f"98({diagnostic(parts)})".replace("h''", "<the payload>")
 
 
+def _source() -> str:
+    """Of a first list, with one issuer whose keys stand as their records."""
+    first = replace(
+        generate.LIST, version=1, issuers=(generate.SHAANXI,), withdrawn=frozenset(), policies=()
+    )
+    source: dict[str, Any] = source_of_trust_list(first)
+    (issuer,) = source["issuers"]
+    issuer["keys"] = [
+        {"record": f"{kid(key.public_key).hex()}.json"} for key in generate.SHAANXI.keys
+    ]
+    return json.dumps(source, ensure_ascii=False, indent=2)
+
+
 EXAMPLES: Final[dict[tuple[str, str], Callable[[], str]]] = {
     ("sign1.md", "sign1"): _sign1,
     ("trust-list.md", "payload"): _payload,
     ("trust-list.md", "envelope"): _envelope,
+    ("trust-list.md", "source"): _source,
 }
 
 
