@@ -51,7 +51,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group)
 def audit() -> None:
-    """Verify the audit log, review grants, and hand out checkpoints and proofs."""
+    """Verify the log, review grants, give checkpoints and proofs."""
 
 
 def _of_a_log(command: _Command) -> _Command:
