@@ -130,14 +130,11 @@ class LogReader:
         """
         with reading(self._engine) as connection:
             entry = store.read_known(connection, [event_id]).get(event_id)
-            if entry is None or entry.salt is None or entry.body is None:
-                return None
-            head = _head(connection)
-            if entry.leaf_index >= head.tree_size:
-                raise ProofError(f"entry {entry.leaf_index} stands beyond what the log signed")
-            subtree = subtrees(tile_reader(connection))
-            hashes = inclusion_proof(entry.leaf_index, head.tree_size, subtree)
-        proof = Proof(entry.leaf_index, tuple(hashes), head.checkpoint)
+        if entry is None or entry.salt is None or entry.body is None:
+            return None
+        if entry.leaf_index >= self.size():
+            raise ProofError(f"entry {entry.leaf_index} stands beyond what the log signed")
+        proof = self.inclusion(entry.leaf_index)
         verify_proof(proof, commitment(entry.salt, entry.body), self.key)
         return decode_event(entry.body)
 

@@ -14,6 +14,7 @@ import ssl
 import stat
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -65,7 +66,7 @@ def open_source(name: str) -> "Source":
     return UrlSource(name) if "://" in name else FolderSource(name)
 
 
-class _Job(threading.Thread):
+class _Job(threading.Thread, ABC):
     """One file being fetched. Afterwards `body` or `error` is set, or it is still alive.
 
     A thread, because what keeps a caller waiting may have no time-out of its own: the look-up of a
@@ -88,12 +89,13 @@ class _Job(threading.Thread):
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not "unchanged"
             self.error = SourceError(f"{self.target}: {type(error).__name__}: {error}")
 
+    @abstractmethod
     def get(self) -> bytes | None:
         """The file's bytes, or None where it is the one held."""
-        raise NotImplementedError
 
     def abandon(self) -> None:
         """Called when its time is over."""
+        return
 
 
 class _Patience:
@@ -109,7 +111,7 @@ class _Patience:
         self.deadline_s = deadline_s
         self._seconds_left = patience_s
 
-    def wait_for(self, path: str, start_job: Callable[[], _Job]) -> bytes | None:
+    def wait_for(self, path: str, make_job: Callable[[], _Job]) -> bytes | None:
         """What the job gives.
 
         Raises:
@@ -118,7 +120,7 @@ class _Patience:
         if self._seconds_left <= 0:
             raise SourceTooSlowError(f"{path}: not asked for, the source was too slow before")
         start = time.monotonic()
-        job = start_job()
+        job = make_job()
         job.start()
         job.join(self.deadline_s)
         self._seconds_left -= time.monotonic() - start

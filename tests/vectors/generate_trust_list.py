@@ -33,8 +33,11 @@ from keys.trustlist import (
 from keys.trustupdate import MAX_SKEW_S, MAX_STEP
 from tests.vectors.cases import Case, files, replace_folder
 
-__all__ = ["Vector", "cases", "vectors"]
+__all__ = ["ASKS_ROOTS_ABOUT_HELD", "Vector", "cases", "vectors"]
 
+#: Accepted by a verifier, who verified the list held when it came. Commands that are given a list
+#: and roots ask these roots about the list held as well, and refuse it.
+ASKS_ROOTS_ABOUT_HELD: Final = "rotation-roots-by-hand-of-the-epoch-held"
 NOW: Final = 1_607_792_400  # 13 December 2020, 01:00 in China
 ISSUED: Final = NOW - 3_600
 DAY: Final = 86_400
@@ -912,7 +915,7 @@ def _rotations() -> Iterator[Vector]:
     )
     about = "Roots given by hand that are of the same epoch as those of the list held, and others."
     yield Vector(
-        "rotation-roots-by-hand-of-the-epoch-held",
+        ASKS_ROOTS_ABOUT_HELD,
         about,
         signed(after, new_signers),
         ok,

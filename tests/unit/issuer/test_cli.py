@@ -79,12 +79,17 @@ def trust(environ: dict[str, str], *others: ListedKey, now: int = NOW) -> None:
     hand_out(Path(environ["CELADON_TRUST"]), listed(environ, *others), now=now)
 
 
+def set_up(environ: dict[str, str]) -> None:
+    """An issuer with keys and tables, on a trust list."""
+    assert run("init").exit_code == 0
+    trust(environ)
+
+
 def test_publish_on_a_database_without_tables_says_so(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Whichever of the two it is: one line, no traceback."""
-    assert run("init").exit_code == 0
-    trust(environ)
+    set_up(environ)
     for name in ("CELADON_ISSUER_DATABASE", "CELADON_AUDIT_DATABASE"):
         with monkeypatch.context() as other:
             other.setenv(name, f"sqlite:///{tmp_path}/empty.db")
@@ -95,8 +100,7 @@ def test_publish_without_a_database_server_says_what_cannot_be_reached(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A server that is down is not a missing migration, and there are two databases."""
-    assert run("init").exit_code == 0
-    trust(environ)
+    set_up(environ)
     for name in ("issuer", "audit"):
         with monkeypatch.context() as other:
             url = f"postgresql://celadon_{name}@/celadon_{name}?host={tmp_path}/{name}"
@@ -127,8 +131,7 @@ def test_trust_list_of_another_environment_is_refused(
 ) -> None:
     """Whoever trusts the list of a trial would trust its roots."""
     monkeypatch.setenv("CELADON_ENVIRONMENT", "production")
-    assert run("init").exit_code == 0
-    trust(environ)
+    set_up(environ)
     require_one_line(run("adopt"), 2, "CELADON_ENVIRONMENT", "the trust list is for test")
 
 
@@ -311,8 +314,7 @@ def test_adopt_rules_whose_end_has_come_is_refused(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rules end by themselves: those of 2020 are not adopted years later."""
-    assert run("init").exit_code == 0
-    trust(environ)
+    set_up(environ)
     monkeypatch.setattr(opening, "clock", lambda: NOW + 400 * DAY_S)
     require_one_line(run("adopt"), 1, "sunset")
 
@@ -336,8 +338,7 @@ def test_adopt_takes_what_another_rules_key_of_the_trust_list_signed(
 
 def test_adopt_what_a_stranger_signed_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
     """Rules count by the key that signed them, not by the file that holds them."""
-    assert run("init").exit_code == 0
-    trust(environ)
+    set_up(environ)
     rules = tmp_path / "rules.cbor"
     rules.write_bytes(sign_rules(shipped_rules(RULES, now=NOW), SeedSigner(b"\x0b" * 32)))
     require_one_line(run("adopt", str(rules)), 1, "not on the trust list for rules")
@@ -385,8 +386,7 @@ def test_adopt_takes_both_or_neither(environ: dict[str, str], tmp_path: Path) ->
 
 def test_adopt_and_publish_fill_the_public_folder(environ: dict[str, str], tmp_path: Path) -> None:
     """From nothing to a folder that venues can read."""
-    assert run("init").exit_code == 0
-    trust(environ)
+    set_up(environ)
     result = run("adopt")
     assert result.exit_code == 0, result.output
     assert run("publish").exit_code == 0
@@ -404,8 +404,7 @@ def test_issuer_with_its_code_keys_in_a_token_needs_the_token(
     place = hsm.new_token()
     uri = f"pkcs11:token={place.label}?module-path={place.module}&pin-source=file:{place.pin_file}"
     monkeypatch.setenv("CELADON_CODE_TOKEN", uri)
-    assert run("init").exit_code == 0
-    trust(environ)
+    set_up(environ)
     assert run("adopt").exit_code == 0
     monkeypatch.delenv("CELADON_CODE_TOKEN")
     require_one_line(run("publish"), 1, "is in the token")
@@ -623,8 +622,7 @@ def test_recover_makes_an_old_copy_safe_to_go_on_with(
     environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused before, refused under the log's old name, told what was done, and open afterwards."""
-    assert run("init").exit_code == 0
-    trust(environ)
+    set_up(environ)
     assert run("adopt").exit_code == 0
     for database in _databases(environ):
         with (
@@ -661,8 +659,7 @@ def test_recover_with_something_else_than_a_checkpoint_is_one_line(
     environ: dict[str, str], tmp_path: Path, content: bytes, says: str
 ) -> None:
     """Nothing is done by a file that our log did not sign."""
-    assert run("init").exit_code == 0
-    trust(environ)
+    set_up(environ)
     assert run("adopt").exit_code == 0
     other = tmp_path / "other"
     other.write_bytes(content)
@@ -671,8 +668,7 @@ def test_recover_with_something_else_than_a_checkpoint_is_one_line(
 
 def test_reissue_of_a_key_in_use_or_of_nobody_is_one_line(environ: dict[str, str]) -> None:
     """The operator is told to stop the key first; a mistyped kid does nothing."""
-    assert run("init").exit_code == 0
-    trust(environ)
+    set_up(environ)
     assert run("adopt").exit_code == 0
     keystore = opened_keystore(environ)
     infos = keystore.keys()

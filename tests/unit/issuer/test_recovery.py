@@ -1,6 +1,6 @@
 """Between the two commits: what is owed to the log is paid before anything is released."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +27,10 @@ from tests.issuing_support import (
     signer,
     subject,
 )
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from issuer.codes.issue import Issued
 
 
 @pytest.fixture
@@ -222,12 +226,33 @@ def test_a_transaction_that_fails_owes_nothing(office: Desk) -> None:
     assert office.findings() == []
 
 
+@contextmanager
+def two_desks(engine_url: str, folder: Path) -> Iterator[tuple[Desk, Desk]]:
+    """Two processes on one database."""
+    with (
+        desk(engine_url, folder, authority=authority()) as one,
+        desk(engine_url, folder, authority=authority(), name="two", adopted=False) as two,
+    ):
+        yield one, two
+
+
+@contextmanager
+def slow_log(office: Desk, work: Callable[[], object]) -> Iterator[None]:
+    """Somebody does *work* while *office* has committed and its log has not got the events yet."""
+    append = office.log.append
+
+    def late(events: Iterable[Event], *, now: int, bodies: Iterable[bytes]) -> list[int]:
+        work()
+        return append(events, now=now, bodies=bodies)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(office.log, "append", late)
+        yield
+
+
 def test_two_writers_in_turn_never_use_a_position_twice(engine_url: str, tmp_path: Path) -> None:
     """Two processes on one database: every batch has positions of its own, and one log."""
-    with (
-        desk(engine_url, tmp_path, authority=authority()) as one,
-        desk(engine_url, tmp_path, authority=authority(), name="two", adopted=False) as two,
-    ):
+    with two_desks(engine_url, tmp_path) as (one, two):
         one.residents(12)
         for number in range(12):
             (one, two)[number % 2].paper(number)
@@ -235,22 +260,12 @@ def test_two_writers_in_turn_never_use_a_position_twice(engine_url: str, tmp_pat
 
 
 def test_what_another_process_did_before_stands_before_in_the_log(
-    engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine_url: str, tmp_path: Path
 ) -> None:
     """The log is slow in one process: the other one's later decision does not overtake."""
-    with (
-        desk(engine_url, tmp_path, authority=authority()) as slow,
-        desk(engine_url, tmp_path, authority=authority(), name="two", adopted=False) as other,
-    ):
+    with two_desks(engine_url, tmp_path) as (slow, other):
         slow.residents(1)
-        append = slow.log.append
-
-        def late(events: Iterable[Event], *, now: int, bodies: Iterable[bytes]) -> list[int]:
-            other.record(entered(0))
-            return append(events, now=now, bodies=bodies)
-
-        with monkeypatch.context() as patched:
-            patched.setattr(slow.log, "append", late)
+        with slow_log(slow, lambda: other.record(entered(0))):
             slow.record(contact(0))
         assert slow.findings() == []
         for key in ("once", "twice"):
@@ -259,22 +274,13 @@ def test_what_another_process_did_before_stands_before_in_the_log(
 
 
 def test_the_same_request_in_two_processes_at_once_gets_the_same_codes(
-    engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine_url: str, tmp_path: Path
 ) -> None:
     """One has made the batch and not told the log yet when the other one finds it."""
-    with (
-        desk(engine_url, tmp_path, authority=authority()) as slow,
-        desk(engine_url, tmp_path, authority=authority(), name="two", adopted=False) as other,
-    ):
+    with two_desks(engine_url, tmp_path) as (slow, other):
         slow.residents(1)
-        append, found = slow.log.append, []
-
-        def late(events: Iterable[Event], *, now: int, bodies: Iterable[bytes]) -> list[int]:
-            found.extend(other.paper(0))
-            return append(events, now=now, bodies=bodies)
-
-        with monkeypatch.context() as patched:
-            patched.setattr(slow.log, "append", late)
+        found: list[Issued] = []
+        with slow_log(slow, lambda: found.extend(other.paper(0))):
             (made,) = slow.paper(0)
         assert [(again.codes, again.repeated) for again in found] == [(made.codes, True)]
         assert slow.findings() == []

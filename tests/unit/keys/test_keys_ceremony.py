@@ -250,8 +250,8 @@ def _files(*places: Place) -> dict[Path, bytes]:
 def test_publish_puts_a_list_where_it_may_follow_and_nowhere_else(tmp_path: Path) -> None:
     """Every vector: both places get a list that verifiers take, and neither gets another."""
     for number, vector in enumerate(generate.vectors()):
-        if vector.name == "rotation-roots-by-hand-of-the-epoch-held":
-            continue  # a verifier verified the list held; here these roots are asked about it
+        if vector.name == generate.ASKS_ROOTS_ABOUT_HELD:
+            continue
         (tmp_path / str(number)).mkdir()
         public, trust = _places(tmp_path / str(number))
         if vector.held is not None:
