@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Engine
@@ -27,7 +28,6 @@ from tests.issuing_support import (
     signer,
     subject,
 )
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from issuer.codes.issue import Issued
